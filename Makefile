@@ -1,0 +1,51 @@
+# Two commands: `make demo` and `make test`. Both set up everything that they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+REPO ?=
+TASK ?=
+
+.PHONY: help setup demo test test-all lint lock bench docs wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make the environment in .venv
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "PEV needs Python 3.11 or newer; give one with PYTHON=…" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up .venv (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup ## the main job end to end; REPO=path TASK="…" for a repository of your own
+	@$(BIN)/python scripts/demo.py $(if $(REPO),--repo "$(REPO)") $(if $(TASK),--task "$(TASK)")
+
+test: setup lint ## all checks and tests
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: setup lint ## everything, the slow tests too
+	@$(BIN)/python -m pytest -q
+
+lint: setup
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy --no-error-summary
+
+bench: setup ## print the ratios of docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+docs: setup ## rewrite the generated parts of README.md and tests/snapshots
+	@$(BIN)/python scripts/generate_docs.py
+
+wheel: setup ## build the wheel into dist/
+	@$(BIN)/python -m build --no-isolation --wheel
+
+lock: setup ## resolve requirements.lock anew
+	@$(BIN)/uv pip compile -q pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-annotate --no-header -o requirements.lock
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios, each within one run."""

@@ -1,0 +1,130 @@
+"""The operator's configuration: a file in the user's configuration directory, and `PEV_…` variables.
+
+Never read from a repository. Variables win over the file; both are validated here, once.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from pev.errors import ConfigInvalid
+
+APP: Final = "pev"
+
+
+class AuditService(StrEnum):
+    """Where advisories come from."""
+
+    PYPI = "pypi"
+    OSV = "osv"
+
+
+def config_file() -> Path:
+    """Where the operator's configuration is looked for: `PEV_CONFIG`, else the user's own folder."""
+    named = os.environ.get("PEV_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path(APP) / "config.toml"
+
+
+def _expanded(path: Path) -> Path:
+    out = path.expanduser()
+    if not out.is_absolute():
+        raise ValueError(f"{path} is not absolute")
+    return out
+
+
+Folder = Annotated[Path, AfterValidator(_expanded)]
+
+
+class Config(BaseSettings):
+    """What the operator decided. Durations are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="PEV_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    state_dir: Folder = Field(default_factory=lambda: platformdirs.user_state_path(APP))
+    cache_dir: Folder = Field(default_factory=lambda: platformdirs.user_cache_path(APP))
+    worktree_dir: Folder | None = None
+    repos: dict[str, Folder] = Field(default_factory=dict)
+    allow_roots: bool = False
+    trusted_ref: str | None = None
+    audit_service: AuditService = AuditService.PYPI
+    audit_osv_url: str | None = None
+    check_limit_s: float = Field(default=300.0, gt=0, le=86_400)
+    gate_wait_s: float = Field(default=50.0, gt=0, le=3_600)
+    decision_ttl_s: float = Field(default=86_400.0, gt=0)
+    ask_wait_s: float = Field(default=600.0, gt=0)
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    max_command_s: float = Field(default=600.0, gt=0)
+    output_bytes: int = Field(default=32 * 2**20, ge=2**16)
+    cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    push: bool = False
+    remote: str = "origin"
+    sandbox: Literal["none"] = "none"
+    bot_name: str = "PEV"
+    bot_email: str = "pev@localhost"
+    resources_as_tools: bool = False
+    pass_env: tuple[str, ...] = ()
+
+    @field_validator("repos")
+    @classmethod
+    def _names_are_plain(cls, repos: dict[str, Path]) -> dict[str, Path]:
+        for name in repos:
+            if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+                raise ValueError(f"repository name {name!r} has other characters than a-z 0-9 - _ .")
+        return repos
+
+    @property
+    def worktrees(self) -> Path:
+        """The folder that worktrees are made in."""
+        return self.worktree_dir or self.state_dir / "worktrees"
+
+    @property
+    def trail_file(self) -> Path:
+        """The database of the trail."""
+        return self.state_dir / "trail.sqlite3"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments first, then variables, then the file; no .env, which a repository could hold."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, file
+
+
+def load_config(**given: Any) -> Config:
+    """Read the operator's configuration, `given` values first.
+
+    Raises ConfigInvalid that names the field, its value's fault, and the file.
+    """
+    try:
+        return Config(**given)
+    except ValidationError as exc:
+        faults = [
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in exc.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigInvalid(
+            "configuration does not validate: " + "; ".join(faults),
+            hint=f"Correct {config_file()} or the PEV_… variable of that name.",
+        ) from exc
+    except (SettingsError, ValueError, OSError) as exc:
+        raise ConfigInvalid(
+            f"configuration cannot be read: {exc}",
+            hint=f"Correct {config_file()} or the PEV_… variables.",
+        ) from exc

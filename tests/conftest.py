@@ -1,0 +1,74 @@
+"""What every test stands on: a home of its own, a pinned git identity, and no touch of the real home."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from support.repos import UserRepoFixture
+
+REAL_HOME: Final = Path.home()
+_WATCHED: Final = {"os.mkdir": 0, "os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.symlink": 1}
+_touched: list[str] = []
+
+
+def _watch(event: str, args: tuple[Any, ...]) -> None:
+    """Note every write below the real home, in this process."""
+    if event == "open":
+        path, mode, flags = args
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if isinstance(flags, int) else False
+        if not writes and not (isinstance(mode, str) and set(mode) & set("wax+")):
+            return
+    elif event in _WATCHED:
+        path = args[_WATCHED[event]]
+    else:
+        return
+    if isinstance(path, str | bytes | os.PathLike):
+        name = os.fsdecode(path)
+        if name.startswith(f"{REAL_HOME}/") and "__pycache__" not in name:
+            _touched.append(f"{event} {name}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio, as the server does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for environments and downloads that all tests of one session share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_home(
+    tmp_path_factory: pytest.TempPathFactory, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Give each test a home of its own, and fail it if it writes to the real one."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [key for key in os.environ if key.startswith(("PEV_", "GIT_", "XDG_"))]:
+        if name != "GIT_SSL_CAINFO":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PEV_STATE_DIR", str(home / "state"))
+    monkeypatch.setenv("PEV_CACHE_DIR", str(shared_cache))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Ada Test")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "ada@example.invalid")
+    _touched.clear()
+    yield home
+    assert not _touched, f"the test wrote to the real home: {_touched[:5]}"
+
+
+@pytest.fixture
+def user_repo(tmp_path: Path) -> UserRepoFixture:
+    """A small Python project in a real git repository, on branch `main`, with one commit."""
+    return UserRepoFixture.python_project(tmp_path / "project")

@@ -1,0 +1,1 @@
+"""What tests share: real repositories, real clients, real servers."""
