@@ -74,6 +74,12 @@ class SandboxUnavailable(PevError):
     code = "sandbox.unavailable"
 
 
+class EnvironmentUnavailable(PevError):
+    """What a project needs could not be installed, so nothing can be measured in it."""
+
+    code = "environment.unavailable"
+
+
 # Repositories and worktrees
 
 

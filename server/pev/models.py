@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, NewType
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from pev.errors import Forbidden
+
 RunId = NewType("RunId", str)
 RepoId = NewType("RepoId", str)
 StreamId = NewType("StreamId", str)
@@ -60,6 +62,10 @@ def digest_of(data: bytes) -> Digest:
 def hash_json(value: Any) -> Digest:
     """Give the SHA-256 of the canonical form of a JSON value."""
     return digest_of(canonical(value))
+
+
+SERVER_STREAM: Final = StreamId("server")
+"""The stream of what belongs to no run and no repository."""
 
 
 def run_stream(run_id: RunId) -> StreamId:
@@ -116,6 +122,15 @@ class Caller(Model):
     host: Host = Host()
 
 
+def require_scope(caller: Caller, scope: Scope) -> None:
+    """Raise Forbidden unless the caller holds the scope."""
+    if scope not in caller.scopes:
+        raise Forbidden(
+            f"{caller.principal} lacks the scope {scope}",
+            hint="Ask the operator for it, or use a principal that holds it.",
+        )
+
+
 class Boundary(StrEnum):
     """The three places where a person decides."""
 
@@ -147,6 +162,19 @@ ASSURANCE_OF: Final = {
     Channel.PAGE: Assurance.PERSON_PRESENT,
     Channel.SIGNATURE: Assurance.SIGNED,
 }
+
+
+class ApprovalRules(Model):
+    """What the policy demands of an approval."""
+
+    min_assurance: Assurance = Assurance.CONVENIENCE
+    min_seconds: float = Field(default=0.0, ge=0, le=3_600)
+
+
+def assured(channel: Channel, least: Assurance) -> bool:
+    """Say whether a channel's assurance reaches `least`."""
+    order = list(Assurance)
+    return order.index(ASSURANCE_OF[channel]) >= order.index(least)
 
 
 class Verdict(StrEnum):

@@ -14,6 +14,7 @@ from pev.errors import RunStateRefused, TrailCorrupt
 from pev.events import Event, Kind
 from pev.findings import Outcome
 from pev.models import (
+    ApprovalRules,
     Boundary,
     Channel,
     Digest,
@@ -54,7 +55,7 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     _S.AWAITING_ANSWERS: frozenset(_PLANNING),
     _S.AWAITING_APPROVAL: frozenset(_PLANNING | {_S.APPROVED}),
     _S.APPROVED: frozenset(_PLANNING | {_S.EXECUTING}),
-    _S.EXECUTING: frozenset({_S.EXECUTING, _S.VERIFYING, _S.ESCALATED, _S.APPROVED}),
+    _S.EXECUTING: frozenset({_S.EXECUTING, _S.VERIFYING, _S.ESCALATED, _S.APPROVED} | _PLANNING),
     _S.VERIFYING: frozenset({_S.VERIFYING, _S.FAILED, _S.PASSED, _S.ESCALATED, _S.EXECUTING}),
     _S.FAILED: frozenset({_S.EXECUTING, _S.VERIFYING, _S.ESCALATED, _S.APPROVED} | _PLANNING),
     _S.PASSED: frozenset({_S.EXECUTING, _S.VERIFYING, _S.PR_OPEN, _S.APPROVED}),
@@ -103,12 +104,14 @@ class PlanRevision(Model):
 class Pending(Model):
     """A question that stands open before a person.
 
-    `binding` is the hash of everything that the answer is bound to: run, boundary, what was shown, base
-    commit, policy. `asked_at` and `expires_at` are RFC 3339.
+    `subject` is the hash of what is decided on (a plan, a gate report, a commit), `shown` of the very text
+    that the person saw. `binding` is the hash of everything that the answer is bound to: run, boundary,
+    subject, base commit, policy. `asked_at` and `expires_at` are RFC 3339.
     """
 
     nonce: str
     boundary: Boundary
+    subject: Digest
     shown: Digest
     binding: Digest
     asked_at: str
@@ -121,6 +124,7 @@ class Approval(Model):
 
     boundary: Boundary
     verdict: Verdict
+    subject: Digest
     shown: Digest
     binding: Digest
     channel: Channel
@@ -180,9 +184,11 @@ class RunState(Model):
     base_commit: ObjectId
     policy_hash: Digest
     policy_source: str
+    rules: ApprovalRules = ApprovalRules()
     max_attempts: int = Field(ge=1)
     revisions: tuple[PlanRevision, ...] = ()
     pending: Pending | None = None
+    model_nonce: str = ""
     approvals: tuple[Approval, ...] = ()
     let_throughs: tuple[LetThrough, ...] = ()
     worktree: WorktreeState | None = None
@@ -209,7 +215,7 @@ class RunState(Model):
         for approval in reversed(self.approvals):
             if approval.boundary is Boundary.PLAN:
                 good = approval.verdict is Verdict.APPROVE
-                same = newest is not None and approval.shown == newest.plan_hash
+                same = newest is not None and approval.subject == newest.plan_hash
                 return newest if good and same else None
         return None
 
@@ -233,6 +239,14 @@ def _plan_submitted(state: RunState, event: Event, body: dict[str, Any]) -> RunS
     )
     after = _S.AWAITING_ANSWERS if revision.plan.open_questions else _S.AWAITING_APPROVAL
     return _move(state, after, revisions=(*state.revisions, revision), pending=None)
+
+
+def _model_asked(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
+    return state.model_copy(update={"model_nonce": str(body["nonce"])})
+
+
+def _model_answered(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
+    return state.model_copy(update={"model_nonce": ""})
 
 
 def _decision_asked(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
@@ -326,6 +340,8 @@ def _pr_synced(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
 
 
 _APPLY: Final = {
+    Kind.MODEL_ASKED: _model_asked,
+    Kind.MODEL_ANSWERED: _model_answered,
     Kind.PLAN_SUBMITTED: _plan_submitted,
     Kind.DECISION_ASKED: _decision_asked,
     Kind.DECISION_ANSWERED: _decision_answered,

@@ -1,0 +1,1 @@
+"""The MCP server of PEV: FastMCP app, dialogue with the host, error mapping, command line."""

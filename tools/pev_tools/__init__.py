@@ -1,0 +1,17 @@
+"""The MCP tools of PEV, one module per topic. `TOOLS` is everything that the server registers."""
+
+from typing import Final
+
+from fastmcp.tools import Tool
+
+from pev_tools import command, files, gate, plan, pr, trail, worktree
+
+TOOLS: Final[tuple[Tool, ...]] = (
+    *plan.TOOLS,
+    *worktree.TOOLS,
+    *files.TOOLS,
+    *command.TOOLS,
+    *gate.TOOLS,
+    *pr.TOOLS,
+    *trail.TOOLS,
+)

@@ -1,0 +1,1 @@
+"""Boundaries: the places where a person decides, and the server's own record of it."""

@@ -1,0 +1,1 @@
+"""Roles: what each one is told, and what each one may see."""

@@ -1,0 +1,203 @@
+"""The desk: asks the person, takes the answer once, and keeps the server's own record of it.
+
+An answer counts only if it carries the nonce of the question that stands open, is of a channel that the
+policy accepts, and came before the question expired. Everything else is recorded as refused.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pev.boundary.question import Question, Reply, build_question, parse_reply
+from pev.core import Core
+from pev.errors import DecisionInvalid
+from pev.events import Actor, Kind, NewEvent
+from pev.findings import GateReport
+from pev.models import (
+    ASSURANCE_OF,
+    Caller,
+    Channel,
+    Role,
+    RunId,
+    Scope,
+    Source,
+    Verdict,
+    assured,
+    now,
+    require_scope,
+    run_stream,
+    to_rfc3339,
+)
+from pev.run import Pending, RunState
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+class Desk:
+    """Where questions to a person are put and answered."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def question(self, run_id: RunId, caller: Caller) -> Question | None:
+        """Give the question that the run poses to a person now, or None.
+
+        The same question keeps its nonce until it is answered, expires, or what it is about has changed.
+        """
+        report = await self._report(run_id)
+
+        def asking(state: RunState) -> Sequence[NewEvent]:
+            built = build_question(state, report)
+            if built is None or self._stands(state, built):
+                return ()
+            return [self._asked(built, caller)]
+
+        state = await self._core.decide(run_id, asking)
+        built = build_question(state, report)
+        if built is None or state.pending is None:
+            return None
+        return built.model_copy(update={"nonce": state.pending.nonce})
+
+    async def answer(
+        self, run_id: RunId, nonce: str, raw: Mapping[str, Any], *, channel: Channel, caller: Caller
+    ) -> RunState:
+        """Take a person's answer, once. Raises DecisionInvalid, and records the refusal."""
+        require_scope(caller, Scope.APPROVE)
+        report = await self._report(run_id)
+        try:
+            return await self._core.decide(
+                run_id, lambda state: self._taking(state, nonce, raw, channel, caller, report)
+            )
+        except DecisionInvalid as exc:
+            await self.refuse(run_id, exc.message, channel=channel, caller=caller)
+            raise
+
+    async def refuse(self, run_id: RunId, why: str, *, channel: Channel, caller: Caller) -> None:
+        """Record that something came as an answer and was not taken."""
+        event = NewEvent(kind=Kind.DECISION_REFUSED, actor=Actor.of(caller, channel), payload={"why": why})
+        await self._core.append(run_stream(run_id), [event])
+
+    async def _report(self, run_id: RunId) -> GateReport | None:
+        return await self._core.report(await self._core.state(run_id))
+
+    def _stands(self, state: RunState, built: Question) -> bool:
+        pending = state.pending
+        return (
+            pending is not None
+            and pending.binding == built.binding
+            and pending.shown == built.shown
+            and _moment(pending.expires_at) > now()
+        )
+
+    def _asked(self, built: Question, caller: Caller) -> NewEvent:
+        moment = now()
+        pending = Pending(
+            nonce=secrets.token_urlsafe(24),
+            boundary=built.boundary,
+            subject=built.subject,
+            shown=built.shown,
+            binding=built.binding,
+            asked_at=to_rfc3339(moment),
+            expires_at=to_rfc3339(moment + timedelta(seconds=self._core.config.decision_ttl_s)),
+            verdicts=built.verdicts,
+        )
+        body = {"pending": pending.model_dump(mode="json"), "text": built.text}
+        return NewEvent(kind=Kind.DECISION_ASKED, actor=Actor.of(caller), payload=body)
+
+    def _taking(
+        self,
+        state: RunState,
+        nonce: str,
+        raw: Mapping[str, Any],
+        channel: Channel,
+        caller: Caller,
+        report: GateReport | None,
+    ) -> Sequence[NewEvent]:
+        built = build_question(state, report)
+        pending = state.pending
+        if built is None or pending is None or not secrets.compare_digest(pending.nonce, nonce):
+            raise DecisionInvalid(
+                f"run {state.id} has no open question of this answer",
+                hint="It was answered already, or never asked. See request_decision.",
+            )
+        if not self._stands(state, built):
+            raise DecisionInvalid(
+                f"the question of run {state.id} expired, or what it is about has changed",
+                hint="Call request_decision to be asked again.",
+            )
+        waited = (now() - _moment(pending.asked_at)).total_seconds()
+        self._check_rules(state, channel, waited)
+        reply = parse_reply(built, raw)
+        person = caller.model_copy(update={"role": Role.PERSON})
+        if not built.verdicts:
+            return [self._answered_questions(state, reply, Actor.of(person, channel))]
+        return [self._decided(pending, reply, waited, Actor.of(person, channel), report)]
+
+    def _check_rules(self, state: RunState, channel: Channel, waited: float) -> None:
+        least = state.rules.min_assurance
+        if not assured(channel, least):
+            raise DecisionInvalid(
+                f"the policy wants an approval that is {least}; {channel} is {ASSURANCE_OF[channel]}",
+                hint=f"Run `pev approve {state.id}` in a terminal.",
+            )
+        if waited < state.rules.min_seconds:
+            raise DecisionInvalid(
+                f"the answer came after {waited:.1f} s; the policy wants {state.rules.min_seconds:g} s",
+                hint="Read what is asked and answer again.",
+            )
+
+    def _answered_questions(self, state: RunState, reply: Reply, actor: Actor) -> NewEvent:
+        newest = state.revision
+        if newest is None:
+            raise DecisionInvalid(f"run {state.id} has no plan", hint="Call submit_plan.")
+        plan = newest.plan.with_answers(reply.answers)
+        body = {
+            "revision": newest.revision + 1,
+            "plan": plan.model_dump(mode="json"),
+            "plan_hash": plan.content_hash(),
+            "source": Source.PERSON.value,
+            "model": "",
+        }
+        return NewEvent(kind=Kind.PLAN_SUBMITTED, actor=actor, payload=body)
+
+    def _decided(
+        self, pending: Pending, reply: Reply, waited: float, actor: Actor, report: GateReport | None
+    ) -> NewEvent:
+        allowed = _let_through(reply, actor.principal, report) if reply.verdict is Verdict.ALLOW else []
+        approval = {
+            "boundary": pending.boundary.value,
+            "verdict": reply.verdict.value if reply.verdict else "",
+            "subject": pending.subject,
+            "shown": pending.shown,
+            "binding": pending.binding,
+            "channel": actor.channel.value if actor.channel else "",
+            "principal": actor.principal,
+            "seconds": round(max(0.0, waited), 3),
+            "comment": reply.comment,
+        }
+        body = {"approval": approval, "let_throughs": allowed, "nonce": pending.nonce}
+        return NewEvent(kind=Kind.DECISION_ANSWERED, actor=actor, payload=body)
+
+
+def _let_through(reply: Reply, principal: str, report: GateReport | None) -> list[dict[str, str]]:
+    counting = [one for one in report.findings if one.counts()] if report else []
+    out: list[dict[str, str]] = []
+    for name in reply.findings:
+        found = {one.fingerprint for one in counting if one.fingerprint.startswith(name)}
+        if report is None or len(found) != 1 or len(name) < 6:
+            raise DecisionInvalid(
+                f"{name!r} names {len(found)} findings of the last gate",
+                hint="Give the first 8 characters of one finding's id.",
+            )
+        out.append(
+            {
+                "fingerprint": found.pop(),
+                "snapshot": report.snapshot,
+                "principal": principal,
+                "reason": reply.comment,
+            }
+        )
+    return out

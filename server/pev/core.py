@@ -1,0 +1,101 @@
+"""What every stage of the engine stands on: configuration, trail, repositories, sandbox.
+
+It offers one way to change a run: read its state, decide purely, append; again if somebody was faster.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from pev.config import Config
+from pev.errors import TrailUnavailable, VersionConflict
+from pev.events import Event, Kind, NewEvent
+from pev.findings import GateReport
+from pev.models import Digest, RepoId, RunId, StreamId, repo_stream, run_stream
+from pev.repos.catalog import Catalog
+from pev.repos.depot import Depot
+from pev.repos.source import UserRepo
+from pev.run import RunState
+from pev.sandbox.interface import Sandbox
+from pev.trail.store import Trail
+
+_TRIES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts of a running engine."""
+
+    config: Config
+    trail: Trail
+    catalog: Catalog
+    sandbox: Sandbox
+
+    async def state(self, run_id: RunId) -> RunState:
+        """Give the state of a run. Raises RunUnknown."""
+        return await anyio.to_thread.run_sync(self.trail.run_state, run_id)
+
+    async def append(
+        self, stream: StreamId, events: Sequence[NewEvent], *, expected_version: int | None = None
+    ) -> list[Event]:
+        """Append events to a stream, durably. Raises VersionConflict."""
+        return await anyio.to_thread.run_sync(
+            lambda: self.trail.append(stream, events, expected_version=expected_version)
+        )
+
+    async def decide(self, run_id: RunId, decision: Callable[[RunState], Sequence[NewEvent]]) -> RunState:
+        """Change a run: call `decision` with its state and append what it returns, as one step.
+
+        If another process appended meanwhile, `decision` is called again with the new state. It must be
+        pure, and raises whatever refuses the change. Returns the state afterwards.
+        """
+        stream = run_stream(run_id)
+        for _ in range(_TRIES):
+            state = await self.state(run_id)
+            events = decision(state)
+            if not events:
+                return state
+            try:
+                await self.append(stream, events, expected_version=state.version)
+            except VersionConflict:
+                continue
+            return await self.state(run_id)
+        raise TrailUnavailable(
+            f"run {run_id} changed {_TRIES} times while it was to be changed", hint="Try again in a moment."
+        )
+
+    async def depot(self, repo: UserRepo) -> Depot:
+        """Open the depot of a user's repository, filled on first use."""
+        return await Depot.open(self.config, repo)
+
+    async def repo_of(self, state: RunState) -> UserRepo:
+        """Find the repository of a run, if it is still allowed. Raises RepoUnknown."""
+        return await self.catalog.by_id(state.repo)
+
+    async def put_blob(self, data: bytes, media_type: str) -> Digest:
+        """Store a large payload and give its digest."""
+        return await anyio.to_thread.run_sync(self.trail.put_blob, data, media_type)
+
+    async def blob(self, digest: Digest) -> bytes:
+        """Give a large payload. Raises BlobUnknown."""
+        found = await anyio.to_thread.run_sync(self.trail.get_blob, digest)
+        return found.data
+
+    async def report(self, state: RunState, *, attempt: int | None = None) -> GateReport | None:
+        """Give a finished gate's report, of the newest attempt if none is named; None if there is none."""
+        for gate in reversed(state.gates):
+            if gate.report is not None and attempt in (None, gate.attempt):
+                return GateReport.model_validate_json(await self.blob(gate.report))
+        return None
+
+    async def is_trusted(self, repo: RepoId, policy_hash: Digest) -> bool:
+        """Say whether a person trusted exactly this policy of this repository."""
+        events = await anyio.to_thread.run_sync(self.trail.read, repo_stream(repo))
+        return any(
+            event.kind is Kind.POLICY_TRUSTED
+            and event.payload is not None
+            and event.payload["policy_hash"] == policy_hash
+            for event in events
+        )

@@ -1,0 +1,120 @@
+"""The engine: joins trail, repositories, gate, boundary and forge, with one method per thing to do.
+
+Adapters call it with a caller and get values back; it knows nothing of how they were reached. Used as a
+context: leaving it ends everything that still runs.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from pev.boundary.desk import Desk
+from pev.config import Config
+from pev.core import Core
+from pev.errors import InvalidInput, RunUnknown
+from pev.events import Actor, Kind, NewEvent
+from pev.gate.engine import Gate
+from pev.models import RUN_ID, SERVER_STREAM, Caller, Role, RunId, Scope, require_scope, run_stream
+from pev.repos.catalog import Catalog
+from pev.repos.worktree import repair
+from pev.run import TERMINAL, RunState, Status
+from pev.sandbox.select import choose_sandbox
+from pev.stages.executing import Executing
+from pev.stages.jobs import Jobs
+from pev.stages.planning import Planning
+from pev.stages.reading import Reading
+from pev.stages.shipping import Shipping
+from pev.stages.verifying import Verifying
+from pev.trail.store import Trail
+
+_REPAIR_AFTER_S = 2.0
+
+
+def parse_run_id(text: str) -> RunId:
+    """Check the form of a run id. Raises RunUnknown."""
+    if not RUN_ID.fullmatch(text):
+        raise RunUnknown(f"{text!r} is no run id", hint="A run id has 8 hex digits; see pev://runs.")
+    return RunId(text)
+
+
+class Engine:
+    """Everything that a user can do."""
+
+    def __init__(self, core: Core, gate: Gate, jobs: Jobs) -> None:
+        self.core = core
+        self.desk = Desk(core)
+        self.planning = Planning(core)
+        self.executing = Executing(core)
+        self.verifying = Verifying(core, gate, jobs)
+        self.shipping = Shipping(core, self.verifying)
+        self.reading = Reading(core)
+
+    async def run(self, caller: Caller, run_id: RunId) -> RunState:
+        """Give the state of a run. Raises RunUnknown."""
+        require_scope(caller, Scope.READ)
+        return await self.core.state(run_id)
+
+    async def escalate(self, caller: Caller, run_id: RunId, reason: str) -> RunState:
+        """Put a run before a person, with what its last gate found. Again: changes nothing."""
+        require_scope(caller, Scope.VERIFY)
+        reason = reason.strip()
+        if not reason or len(reason) > 2_000:
+            raise InvalidInput("a reason has 1 to 2000 characters", hint="Say why a person must decide.")
+        event = NewEvent(kind=Kind.RUN_ESCALATED, actor=Actor.of(caller), payload={"reason": reason})
+
+        def escalating(state: RunState) -> list[NewEvent]:
+            if state.status is Status.ESCALATED:
+                return []
+            state.require(Status.EXECUTING, Status.FAILED, to="escalate")
+            return [event]
+
+        return await self.core.decide(run_id, escalating)
+
+    async def abandon(self, caller: Caller, run_id: RunId, reason: str) -> RunState:
+        """End a run without a pull request. Its worktree stays until it is removed."""
+        require_scope(caller, Scope.PLAN)
+        event = NewEvent(kind=Kind.RUN_ABANDONED, actor=Actor.of(caller), payload={"reason": reason})
+
+        def abandoning(state: RunState) -> list[NewEvent]:
+            if state.status is Status.ABANDONED:
+                return []
+            state.require(*(set(Status) - TERMINAL), to="abandon it")
+            return [event]
+
+        return await self.core.decide(run_id, abandoning)
+
+    async def repair_later(self) -> None:
+        """Find and mend what a crash left behind, and record what was done. Runs after the first answer."""
+        await anyio.sleep(_REPAIR_AFTER_S)
+        done = await repair(self.core.config, await self._live_runs())
+        if done:
+            actor = Actor(principal="server", role=Role.SERVER)
+            event = NewEvent(kind=Kind.REPAIRED, actor=actor, payload={"done": list(done)})
+            await self.core.append(SERVER_STREAM, [event])
+
+    async def _live_runs(self) -> frozenset[RunId]:
+        states = await anyio.to_thread.run_sync(lambda: list(self.core.trail.runs(limit=500)))
+        return frozenset(state.id for state in states if state.worktree is not None)
+
+    async def record(self, run_id: RunId, event: NewEvent) -> None:
+        """Append an event that changes no state to a run's stream."""
+        await self.core.append(run_stream(run_id), [event])
+
+
+@asynccontextmanager
+async def open_engine(config: Config, *, cwd: Path | None = None) -> AsyncIterator[Engine]:
+    """Open the engine over the operator's configuration; `cwd` may name one more repository.
+
+    Raises TrailUnavailable, ConfigInvalid. On leaving, running gates are cancelled and their processes gone.
+    """
+    trail = await anyio.to_thread.run_sync(lambda: Trail.open(config.trail_file))
+    sandbox = choose_sandbox(config)
+    try:
+        core = Core(config=config, trail=trail, catalog=Catalog(config, cwd=cwd), sandbox=sandbox)
+        gate = Gate(config, sandbox, put_log=lambda data: trail.put_blob(data, "text/plain"))
+        async with Jobs() as jobs:
+            yield Engine(core, gate, jobs)
+    finally:
+        trail.close()

@@ -1,0 +1,86 @@
+"""The body of a pull request: what a reviewer needs in a minute, and what a machine can check."""
+
+from pev.findings import GateReport, Outcome
+from pev.models import ObjectId
+from pev.plan import to_markdown
+from pev.repos.depot import DiffStat
+from pev.run import RunState
+from pev.text import one_line
+from pev.trail.store import TreeHead
+
+_MARK = {
+    Outcome.PASSED: "passed",
+    Outcome.FAILED: "**FAILED**",
+    Outcome.HELD: "**HELD**",
+    Outcome.INCONCLUSIVE: "**INCONCLUSIVE**",
+    Outcome.SKIPPED: "skipped",
+}
+MAX_FILES = 60
+
+
+def _cell(text: str) -> str:
+    return one_line(text, 200).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _checks(report: GateReport) -> list[str]:
+    rows = ["| check | outcome | note | seconds |", "|---|---|---|---|"]
+    for check in report.checks:
+        old = sum(not one.counts() for one in check.findings)
+        note = _cell(check.reason) or (f"{old} old findings" if old else "")
+        rows.append(f"| {check.check} | {_MARK[check.outcome]} | {note} | {check.seconds:.1f} |")
+    return rows
+
+
+def _approvals(state: RunState) -> list[str]:
+    out = []
+    for one in state.approvals:
+        said = f": {_cell(one.comment)}" if one.comment else ""
+        out.append(
+            f"- {one.boundary}: {one.verdict} by {_cell(one.principal)} through {one.channel}"
+            f" after {one.seconds:.0f} s (event {one.event}){said}"
+        )
+    return out
+
+
+def _files(state: RunState, stat: DiffStat) -> list[str]:
+    plan = state.approved_revision.plan if state.approved_revision else None
+    out = []
+    for path, added, removed in stat.files[:MAX_FILES]:
+        outside = "" if plan is None or plan.covers(path) else " (outside the plan)"
+        out.append(f"- `{_cell(path)}` +{added} -{removed}{outside}")
+    if len(stat.files) > MAX_FILES:
+        out.append(f"- and {len(stat.files) - MAX_FILES} more")
+    return out
+
+
+def render_body(
+    state: RunState, report: GateReport, stat: DiffStat, *, commit: ObjectId, head: TreeHead
+) -> str:
+    """Render the evidence of a run as Markdown. Foreign text is folded to lines without markup."""
+    plan = state.approved_revision
+    out = [to_markdown(plan.plan, revision=plan.revision) if plan else ""]
+    out += [f"## Gate: {report.outcome}", "", *_checks(report), ""]
+    if not report.sandboxed:
+        out += ["The checks were **not sandboxed**.", ""]
+    if report.let_throughs:
+        out += ["## Let through by a person", ""]
+        out += [
+            f"- `{one.fingerprint[:8]}` by {_cell(one.principal)}: {_cell(one.reason)}"
+            for one in report.let_throughs
+        ]
+        out.append("")
+    out += ["## Changed files", "", *_files(state, stat), "", "## Who decided", "", *_approvals(state), ""]
+    out += [
+        "## Evidence",
+        "",
+        f"- run `{state.id}`, {state.attempts_used} failed attempts before this",
+        f"- base `{state.base_ref}` at `{state.base_commit}`",
+        f"- commit `{commit}` with tree `{report.snapshot}`, which is what the gate judged",
+        f"- policy `{report.policy_hash}` from {report.policy_source} of `{state.trusted_ref}`",
+        f"- gate `{report.key}`",
+        f"- trail: {head.size} events, root `{head.root}`",
+        "",
+        "A person merges this. Green does not prove that code behaves the same when it is not being tested.",
+        "",
+    ]
+    return "\n".join(out)

@@ -1,0 +1,45 @@
+"""The local forge: the branch in the user's own repository, and a body that a person can paste.
+
+It opens nothing elsewhere. What became of the pull request is read from the user's branches: merged when
+the target branch holds the commit, or its content; closed when the branch is gone.
+"""
+
+from typing import ClassVar
+
+from pev.errors import ForgeRefused
+from pev.forge.interface import Forge, PrRequest
+from pev.repos.depot import Depot
+from pev.run import PrState
+
+
+class LocalForge(Forge):
+    """Pull requests without a server. With a remote URL, the branch is pushed there too."""
+
+    name: ClassVar[str] = "local"
+
+    def __init__(self, *, remote: str | None = None) -> None:
+        self._remote = remote
+
+    async def open(self, depot: Depot, request: PrRequest) -> PrState:
+        """Make the branch in the user's repository, and push it if the operator allows that."""
+        if request.branch == request.target:
+            raise ForgeRefused(
+                f"branch {request.branch!r} is the target branch", hint="A pull request needs its own branch."
+            )
+        await depot.publish(request.commit, request.branch)
+        url = f"{depot.source.root}#{request.branch}"
+        if self._remote is not None:
+            url = await depot.remote_url(self._remote)
+            await depot.push(request.commit, request.branch, url)
+        return PrState(
+            forge=self.name, url=url, branch=request.branch, commit=request.commit, tree=request.tree
+        )
+
+    async def sync(self, depot: Depot, pr: PrState, target: str) -> PrState:
+        """Read the user's branches: merged, open, or closed."""
+        await depot.refresh()
+        merged_by = await depot.merged_by(pr.commit, target)
+        if merged_by is not None:
+            return pr.model_copy(update={"state": "merged", "merged_by": merged_by})
+        state = "open" if await depot.has_branch(pr.branch) else "closed"
+        return pr.model_copy(update={"state": state})

@@ -1,0 +1,168 @@
+"""Planning: opens runs, briefs the planner, takes plans.
+
+A plan is validated before it is recorded, and the same plan twice is one revision.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+
+from pev.core import Core
+from pev.errors import InvalidInput, PlanInvalid
+from pev.events import Actor, Kind, NewEvent
+from pev.gate.policy import LoadedPolicy, load_policy
+from pev.models import (
+    Caller,
+    RunId,
+    Scope,
+    Source,
+    hash_json,
+    new_run_id,
+    require_scope,
+    run_stream,
+)
+from pev.plan import Plan, parse_plan
+from pev.repos.depot import Depot
+from pev.roles.brief import Brief, brief_planner
+from pev.run import RunState, Status
+
+MAX_TASK = 10_000
+_MAX_LISTED = 400
+_READ_FIRST = ("README.md", "pyproject.toml", "package.json", "CONTRIBUTING.md", "AGENTS.md")
+_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+
+
+class Planning:
+    """The first stage of a run."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def open_run(
+        self, caller: Caller, task: str, *, repo: str | None = None, base: str | None = None
+    ) -> RunState:
+        """Open a run for a task on an allowed repository.
+
+        The trusted ref and the base are pinned to commits here; the policy is the trusted ref's. Raises
+        InvalidInput, RepoUnknown, RepoUnusable, RefInvalid, RefNotFound, PolicyInvalid.
+        """
+        require_scope(caller, Scope.PLAN)
+        task = task.strip()
+        if not task or len(task) > MAX_TASK:
+            raise InvalidInput(
+                f"a task has 1 to {MAX_TASK} characters, not {len(task)}", hint="Say what is to be done."
+            )
+        user_repo = await self._core.catalog.find(repo)
+        depot = await self._core.depot(user_repo)
+        await depot.refresh()
+        trusted_ref, trusted = await depot.trusted(self._core.config.trusted_ref)
+        base_commit = trusted if base is None else await depot.resolve(base)
+        policy = await load_policy(depot, trusted)
+        run_id = new_run_id()
+        body = {
+            "repo": user_repo.id,
+            "repo_name": user_repo.name,
+            "task": task,
+            "trusted_ref": trusted_ref,
+            "trusted_commit": trusted,
+            "base_ref": base or trusted_ref,
+            "base_commit": base_commit,
+            "policy_hash": policy.hash,
+            "policy_source": policy.source,
+            "rules": policy.policy.approval.rules.model_dump(mode="json"),
+            "max_attempts": min(policy.policy.max_attempts, self._core.config.max_attempts),
+        }
+        event = NewEvent(kind=Kind.RUN_OPENED, actor=Actor.of(caller), payload=body)
+        await self._core.append(run_stream(run_id), [event], expected_version=0)
+        return await self._core.state(run_id)
+
+    async def brief(self, caller: Caller, run_id: RunId) -> Brief:
+        """Give the planner's brief for a run."""
+        require_scope(caller, Scope.PLAN)
+        state = await self._core.state(run_id)
+        depot = await self._core.depot(await self._core.repo_of(state))
+        policy = await load_policy(depot, state.trusted_commit)
+        return brief_planner(state, await describe_repository(depot, state, policy))
+
+    async def submit(
+        self, caller: Caller, run_id: RunId, plan: Plan, *, source: Source, model: str = ""
+    ) -> RunState:
+        """Take a plan as the run's next revision; the newest plan again changes nothing.
+
+        Raises RunStateRefused where the run is past planning.
+        """
+        require_scope(caller, Scope.PLAN)
+        plan_hash = plan.content_hash()
+
+        def submitting(state: RunState) -> Sequence[NewEvent]:
+            newest = state.revision
+            repeated = newest is not None and newest.plan_hash == plan_hash
+            if repeated and state.status is not Status.DRAFTED:
+                return ()
+            state.require(
+                Status.DRAFTED,
+                Status.AWAITING_ANSWERS,
+                Status.AWAITING_APPROVAL,
+                Status.APPROVED,
+                Status.EXECUTING,
+                Status.FAILED,
+                to="take a plan",
+            )
+            body = {
+                "revision": newest.revision + 1 if newest else 1,
+                "plan": plan.model_dump(mode="json"),
+                "plan_hash": plan_hash,
+                "source": source.value,
+                "model": model,
+            }
+            return [NewEvent(kind=Kind.PLAN_SUBMITTED, actor=Actor.of(caller), payload=body)]
+
+        return await self._core.decide(run_id, submitting)
+
+    async def ask_model(self, caller: Caller, run_id: RunId, brief: Brief, nonce: str) -> None:
+        """Record that a model is asked, under a nonce of ours that its answer must carry."""
+        body = {"nonce": nonce, "role": brief.role.value, "brief": hash_json([brief.system, brief.prompt])}
+        event = NewEvent(kind=Kind.MODEL_ASKED, actor=Actor.of(caller), payload=body)
+        await self._core.append(run_stream(run_id), [event])
+
+    async def take_model_answer(
+        self, caller: Caller, run_id: RunId, nonce: str, text: str, *, source: Source, model: str
+    ) -> None:
+        """Record a model's answer, once. Raises InvalidInput if nobody asked for it."""
+        blob = await self._core.put_blob(text.encode(), "text/plain")
+
+        def taking(state: RunState) -> Sequence[NewEvent]:
+            if not nonce or state.model_nonce != nonce:
+                raise InvalidInput(
+                    f"no model was asked for this answer in run {run_id}", hint="Call draft_plan again."
+                )
+            body = {"nonce": nonce, "source": source.value, "model": model, "answer": blob}
+            return [NewEvent(kind=Kind.MODEL_ANSWERED, actor=Actor.of(caller), payload=body)]
+
+        await self._core.decide(run_id, taking)
+
+
+def read_plan(text: str) -> Plan:
+    """Find the plan in a model's answer, with or without a fence around it. Raises PlanInvalid."""
+    found = _OBJECT.search(text)
+    if found is None:
+        raise PlanInvalid("the model's answer holds no JSON object", hint="Answer with one JSON object.")
+    try:
+        return parse_plan(json.loads(found.group()))
+    except ValueError as exc:
+        raise PlanInvalid(f"the model's answer is not JSON: {exc}", hint="Answer with JSON only.") from exc
+
+
+async def describe_repository(depot: Depot, state: RunState, policy: LoadedPolicy) -> str:
+    """Describe a repository at a run's base: files, the documents to read first, the gate's checks."""
+    tree = await depot.tree_of(state.base_commit)
+    entries = await depot.entries(tree)
+    names = [entry.path for entry in entries]
+    listed = "\n".join(names[:_MAX_LISTED])
+    more = f"\n... and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    parts = [f"{len(names)} files:\n{listed}{more}", f"Checks: {', '.join(policy.policy.check_names)}"]
+    for name in _READ_FIRST:
+        data = await depot.read_blob(tree, name) if name in names else None
+        if data is not None:
+            parts.append(f"--- {name}\n{data[:6_000].decode('utf-8', 'replace')}")
+    return "\n\n".join(parts)

@@ -1,0 +1,146 @@
+"""Reading: what resources and the trail tools show. Reading changes no run; reads of the trail are events."""
+
+import anyio
+
+from pev.core import Core
+from pev.errors import CheckUnknown, EventUnknown, InvalidInput, RunUnknown
+from pev.events import Actor, Event, Kind, NewEvent
+from pev.findings import CheckResult, GateReport
+from pev.models import (
+    SERVER_STREAM,
+    Caller,
+    RunId,
+    Scope,
+    require_scope,
+    run_stream,
+)
+from pev.repos.snapshot import take_snapshot
+from pev.roles.interface import public_interface
+from pev.run import PlanRevision, RunState
+from pev.stages.executing import worktree_of
+from pev.trail.query import TrailPage, TrailQuery
+from pev.trail.store import TreeHead
+from pev.trail.verify import VerifyReport
+
+MAX_DIFF = 200_000
+MAX_INTERFACE = 40_000
+
+
+class Reading:
+    """Answers questions about runs and the trail."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def runs(self, caller: Caller, *, limit: int = 50) -> list[RunState]:
+        """Give the newest runs of the repositories that are allowed here."""
+        require_scope(caller, Scope.READ)
+        return await anyio.to_thread.run_sync(lambda: list(self._core.trail.runs(limit=limit)))
+
+    async def plan(self, caller: Caller, run_id: RunId, revision: int | None = None) -> PlanRevision:
+        """Give a revision of a run's plan, the newest if none is named. Raises InvalidInput."""
+        require_scope(caller, Scope.READ)
+        state = await self._core.state(run_id)
+        found = [one for one in state.revisions if revision in (None, one.revision)]
+        if not found:
+            wanted = "a plan" if revision is None else f"revision {revision}"
+            raise InvalidInput(
+                f"run {run_id} has no {wanted}", hint=f"It has {len(state.revisions)} revisions."
+            )
+        return found[-1]
+
+    async def report(self, caller: Caller, run_id: RunId, attempt: int | None = None) -> GateReport:
+        """Give a gate's report. Raises RunUnknown where the run has none."""
+        require_scope(caller, Scope.READ)
+        state = await self._core.state(run_id)
+        report = await self._core.report(state, attempt=attempt)
+        if report is None:
+            raise RunUnknown(
+                f"run {run_id} has no finished gate" + (f" {attempt}" if attempt else ""),
+                hint="Call run_gate.",
+            )
+        return report
+
+    async def check(self, caller: Caller, run_id: RunId, attempt: int, name: str) -> CheckResult:
+        """Give one check's whole result. Raises CheckUnknown."""
+        report = await self.report(caller, run_id, attempt)
+        for check in report.checks:
+            if check.check == name:
+                return check
+        known = ", ".join(check.check for check in report.checks)
+        raise CheckUnknown(f"gate {attempt} of run {run_id} has no check {name!r}", hint=f"It has: {known}.")
+
+    async def log(self, check: CheckResult) -> str:
+        """Give the whole log of a check, as harmless text; its excerpt where no log was kept."""
+        if check.log is None:
+            return check.excerpt
+        return (await self._core.blob(check.log)).decode("utf-8", "replace")
+
+    async def diff(self, caller: Caller, run_id: RunId) -> str:
+        """Give the change of a run against its base, at most MAX_DIFF bytes."""
+        require_scope(caller, Scope.READ)
+        state = await self._core.state(run_id)
+        depot = await self._core.depot(await self._core.repo_of(state))
+        base = await depot.tree_of(state.base_commit)
+        if state.worktree is None:
+            tree = state.pr.tree if state.pr else base
+        else:
+            tree = await take_snapshot(
+                depot,
+                worktree_of(state).path,
+                base_commit=state.base_commit,
+                trusted_commit=state.trusted_commit,
+            )
+        return await depot.diff(base, tree, limit_bytes=MAX_DIFF)
+
+    async def interface(self, caller: Caller, run_id: RunId) -> str:
+        """Give the public interface of the base's Python code; nothing of the change."""
+        require_scope(caller, Scope.READ)
+        state = await self._core.state(run_id)
+        depot = await self._core.depot(await self._core.repo_of(state))
+        tree = await depot.tree_of(state.base_commit)
+        parts, size = [], 0
+        for entry in await depot.entries(tree):
+            if not entry.path.endswith(".py") or "test" in entry.path or size > MAX_INTERFACE:
+                continue
+            data = await depot.read_blob(tree, entry.path)
+            part = public_interface((data or b"").decode("utf-8", "replace"), entry.path)
+            size += len(part)
+            parts.append(part)
+        return "\n\n".join(part for part in parts if part)
+
+    async def pr_body(self, caller: Caller, run_id: RunId) -> str:
+        """Give the newest body of a run's pull request. Raises RunUnknown where it has none."""
+        require_scope(caller, Scope.READ)
+        await self._core.state(run_id)
+        events = await anyio.to_thread.run_sync(self._core.trail.read, run_stream(run_id))
+        for event in reversed(events):
+            if event.kind is Kind.PR_OPENED and event.payload is not None:
+                return (await self._core.blob(event.payload["body"])).decode()
+        raise RunUnknown(f"run {run_id} has no pull request", hint="Call open_pr when its gate has passed.")
+
+    async def query(self, caller: Caller, query: TrailQuery) -> TrailPage:
+        """Ask the trail, and record that it was asked."""
+        require_scope(caller, Scope.AUDIT)
+        page = await anyio.to_thread.run_sync(self._core.trail.query, query)
+        body = {"query": query.model_dump(mode="json", exclude_defaults=True), "found": len(page.events)}
+        event = NewEvent(kind=Kind.TRAIL_READ, actor=Actor.of(caller), payload=body)
+        await self._core.append(SERVER_STREAM, [event])
+        return page
+
+    async def event(self, caller: Caller, seq: int) -> Event:
+        """Give one event. Raises EventUnknown."""
+        require_scope(caller, Scope.AUDIT)
+        if seq < 0:
+            raise EventUnknown(f"no event has the number {seq}", hint="Events count from 0.")
+        return await anyio.to_thread.run_sync(self._core.trail.event, seq)
+
+    async def head(self, caller: Caller) -> TreeHead:
+        """Give the size of the log and its Merkle root."""
+        require_scope(caller, Scope.AUDIT)
+        return await anyio.to_thread.run_sync(self._core.trail.head)
+
+    async def verify(self, caller: Caller, expected: TreeHead | None = None) -> VerifyReport:
+        """Check the whole log, against a head kept elsewhere if one is given."""
+        require_scope(caller, Scope.AUDIT)
+        return await anyio.to_thread.run_sync(lambda: self._core.trail.verify(expected=expected))

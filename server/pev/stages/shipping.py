@@ -1,0 +1,118 @@
+"""Shipping: a pull request for exactly the snapshot that passed. Never a merge."""
+
+from collections.abc import Sequence
+
+from pev.core import Core
+from pev.errors import NotPassed, PevError, RunStateRefused
+from pev.events import Actor, Kind, NewEvent
+from pev.findings import GateReport, Outcome
+from pev.forge.body import render_body
+from pev.forge.interface import Forge, PrRequest
+from pev.forge.local import LocalForge
+from pev.models import Caller, ObjectId, RunId, Scope, require_scope
+from pev.repos.depot import Depot
+from pev.run import RunState, Status
+from pev.stages.executing import worktree_of
+from pev.stages.verifying import Verifying
+
+
+class Shipping:
+    """The last stage of a run."""
+
+    def __init__(self, core: Core, verifying: Verifying) -> None:
+        self._core = core
+        self._verifying = verifying
+
+    def _forge(self) -> Forge:
+        config = self._core.config
+        return LocalForge(remote=config.remote if config.push else None)
+
+    async def open_pr(self, caller: Caller, run_id: RunId) -> tuple[RunState, str]:
+        """Commit the snapshot that passed and open a pull request for it; give the run and the body.
+
+        Raises NotPassed if the worktree is no longer what the gate judged. A second call for the same
+        snapshot finds the pull request that is there.
+        """
+        require_scope(caller, Scope.SHIP)
+        state = await self._core.state(run_id)
+        state.require(Status.PASSED, Status.PR_OPEN, to="open a pull request")
+        depot, snapshot = await self._verifying.snapshot(state)
+        report = await self._passed(state, snapshot)
+        if state.status is Status.PR_OPEN and state.pr is not None and state.pr.tree == snapshot:
+            return state, await self.body(state, depot, report, state.pr.commit)
+        commit = await self._commit(state, depot, snapshot)
+        body = await self.body(state, depot, report, commit)
+        request = PrRequest(
+            run_id=run_id,
+            title=_title(state),
+            body=body,
+            branch=worktree_of(state).branch,
+            target=state.trusted_ref,
+            commit=commit,
+            tree=snapshot,
+        )
+        pr = await self._forge().open(depot, request)
+        blob = await self._core.put_blob(body.encode(), "text/markdown")
+        payload = {"pr": pr.model_dump(mode="json"), "body": blob, "key": report.key}
+        event = NewEvent(kind=Kind.PR_OPENED, actor=Actor.of(caller), payload=payload)
+        after = await self._core.decide(run_id, lambda now: _opening(now, event, report))
+        return after, body
+
+    async def sync_pr(self, caller: Caller, run_id: RunId) -> RunState:
+        """Read from the forge what became of the pull request, and record it."""
+        require_scope(caller, Scope.READ)
+        state = await self._core.state(run_id)
+        state.require(Status.PR_OPEN, Status.MERGED, Status.CLOSED, to="sync its pull request")
+        if state.pr is None or state.status is not Status.PR_OPEN:
+            return state
+        depot = await self._core.depot(await self._core.repo_of(state))
+        seen = await self._forge().sync(depot, state.pr, state.trusted_ref)
+        if seen == state.pr:
+            return state
+        payload = {"pr": seen.model_dump(mode="json")}
+        event = NewEvent(kind=Kind.PR_SYNCED, actor=Actor.of(caller), payload=payload)
+        return await self._core.decide(run_id, lambda now: [event] if now.status is Status.PR_OPEN else ())
+
+    async def body(self, state: RunState, depot: Depot, report: GateReport, commit: ObjectId) -> str:
+        """Render the pull request's body."""
+        base_tree = await depot.tree_of(state.base_commit)
+        stat = await depot.diff_stat(base_tree, report.snapshot)
+        return render_body(state, report, stat, commit=commit, head=self._core.trail.head())
+
+    async def _passed(self, state: RunState, snapshot: ObjectId) -> GateReport:
+        report = await self._core.report(state)
+        if report is None or report.outcome is not Outcome.PASSED:
+            raise NotPassed(f"run {state.id} has no passed gate", hint="Call run_gate.")
+        if report.snapshot != snapshot:
+            raise NotPassed(
+                f"the worktree is {snapshot[:12]}, the gate judged {report.snapshot[:12]}",
+                hint="It was changed after the gate. Call run_gate again.",
+            )
+        if state.approved_revision is None:
+            raise RunStateRefused(
+                f"the plan of run {state.id} is not approved", hint="Call request_decision."
+            )
+        return report
+
+    async def _commit(self, state: RunState, depot: Depot, snapshot: ObjectId) -> ObjectId:
+        message = f"{_title(state)}\n\nPEV-Run: {state.id}\nPEV-Snapshot: {snapshot}\n"
+        parent = state.pr.commit if state.pr else state.base_commit
+        commit = await depot.commit(snapshot, (parent,), message)
+        if await depot.tree_of(commit) != snapshot:
+            raise PevError(f"commit {commit} does not carry snapshot {snapshot}")
+        await depot.keep(f"refs/pev/runs/{state.id}", commit)
+        return commit
+
+
+def _title(state: RunState) -> str:
+    goal = state.revision.plan.goal if state.revision else state.task
+    first = " ".join(goal.split())
+    return first if len(first) <= 72 else first[:71] + "…"
+
+
+def _opening(state: RunState, event: NewEvent, report: GateReport) -> Sequence[NewEvent]:
+    state.require(Status.PASSED, Status.PR_OPEN, to="open a pull request")
+    gate = state.gate
+    if gate is None or gate.key != report.key or gate.outcome is not Outcome.PASSED:
+        raise NotPassed(f"run {state.id} was judged again meanwhile", hint="Call open_pr again.")
+    return [event]

@@ -1,0 +1,265 @@
+"""Verifying: the gate of a run, checks without a run, and what a person trusted.
+
+The gate goes on when a caller stops waiting; the next call joins it. A gate whose process died is started
+again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from pev.core import Core
+from pev.errors import PevError, RunStateRefused
+from pev.events import Actor, Kind, NewEvent
+from pev.findings import CheckResult, GateReport, Outcome
+from pev.gate.engine import Gate, GateRequest, Trust
+from pev.gate.policy import LoadedPolicy, load_policy
+from pev.models import Caller, ObjectId, RunId, Scope, repo_stream, require_scope
+from pev.repos.depot import Depot
+from pev.repos.snapshot import take_snapshot
+from pev.run import RunState, Status
+from pev.stages.executing import worktree_of
+from pev.stages.jobs import Job, Jobs, Progress, RunLock
+
+_GATED = (Status.EXECUTING, Status.FAILED, Status.PASSED, Status.PR_OPEN, Status.VERIFYING)
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What run_gate answers: the run, and the report unless the gate is still running."""
+
+    state: RunState
+    report: GateReport | None
+
+
+class Verifying:
+    """The third stage of a run."""
+
+    def __init__(self, core: Core, gate: Gate, jobs: Jobs) -> None:
+        self._core = core
+        self._gate = gate
+        self._jobs = jobs
+
+    async def run_gate(
+        self, caller: Caller, run_id: RunId, *, wait_s: float, progress: Progress | None = None
+    ) -> Judged:
+        """Judge the run's snapshot, or join the gate that is running; wait at most `wait_s` seconds.
+
+        Raises RunStateRefused without an approved plan or worktree, SnapshotRefused, PolicyInvalid.
+        """
+        require_scope(caller, Scope.VERIFY)
+        job = self._jobs.get(run_id)
+        if job is None:
+            state = await self._core.state(run_id)
+            state.require(*_GATED, to="run the gate")
+            self._require_plan(state)
+            lock = RunLock(self._core.config.state_dir / "gates", run_id)
+            if not lock.take():
+                return await self._wait_elsewhere(run_id, wait_s)
+            job = self._jobs.start(run_id, "gate", lambda own: self._work(own, caller, run_id, lock))
+        await self._jobs.wait(job, limit_s=wait_s, progress=progress)
+        return await self._judged(run_id)
+
+    async def check_path(
+        self, caller: Caller, name: str, *, repo: str | None, trusted: bool = False
+    ) -> CheckResult:
+        """Run one check on the files of an allowed repository as they are now, without a run.
+
+        Findings of the trusted ref are marked old. Raises RepoUnknown, CheckUnknown.
+        """
+        require_scope(caller, Scope.VERIFY)
+        user_repo = await self._core.catalog.find(repo)
+        request = await self.request_for_path(repo, trusted=trusted)
+        result = await self._gate.check_one(request, name)
+        body = {"check": name, "snapshot": request.snapshot, "outcome": result.outcome.value}
+        event = NewEvent(kind=Kind.CHECK_RAN, actor=Actor.of(caller), payload=body)
+        await self._core.append(repo_stream(user_repo.id), [event])
+        return result
+
+    async def check_run(self, caller: Caller, name: str, run_id: RunId) -> CheckResult:
+        """Run one check on the snapshot of a run's worktree; the run's state does not change."""
+        require_scope(caller, Scope.VERIFY)
+        state = await self._core.state(run_id)
+        request = await self._request(state)
+        return await self._gate.check_one(request, name)
+
+    async def judge_path(
+        self,
+        caller: Caller,
+        *,
+        repo: str | None,
+        base: str | None = None,
+        commit: str | None = None,
+        trusted: bool = False,
+        progress: Progress | None = None,
+    ) -> GateReport:
+        """Judge the files of a repository, or one of its commits, against a base, without a run.
+
+        Here the caller's base is the operator's word: it also names the policy.
+        """
+        require_scope(caller, Scope.VERIFY)
+        request = await self.request_for_path(repo, base=base, commit=commit, trusted=trusted)
+        return await self._gate.judge(request, progress)
+
+    async def request_for_path(
+        self, repo: str | None, *, base: str | None = None, commit: str | None = None, trusted: bool = False
+    ) -> GateRequest:
+        """Build what the gate is asked about a path: its snapshot, base, policy and trust."""
+        user_repo = await self._core.catalog.find(repo)
+        depot = await self._core.depot(user_repo)
+        await depot.refresh()
+        if base is None:
+            _, base_commit = await depot.trusted(self._core.config.trusted_ref)
+        else:
+            base_commit = await depot.resolve(base)
+        if commit is None:
+            snapshot = await take_snapshot(
+                depot, user_repo.root, base_commit=base_commit, trusted_commit=base_commit
+            )
+        else:
+            snapshot = await depot.tree_of(await depot.resolve(commit))
+        policy = await load_policy(depot, base_commit)
+        known = trusted or await self._core.is_trusted(user_repo.id, policy.hash)
+        return GateRequest(
+            depot=depot,
+            snapshot=snapshot,
+            base_commit=base_commit,
+            trusted_commit=base_commit,
+            policy=policy,
+            trust=Trust.TRUSTED if known else Trust.UNTRUSTED,
+        )
+
+    async def policy(self, caller: Caller, repo: str | None) -> tuple[LoadedPolicy, Trust]:
+        """Give the policy of a repository's trusted ref, and whether a person trusted it."""
+        require_scope(caller, Scope.READ)
+        user_repo = await self._core.catalog.find(repo)
+        depot = await self._core.depot(user_repo)
+        await depot.refresh()
+        _, trusted = await depot.trusted(self._core.config.trusted_ref)
+        policy = await load_policy(depot, trusted)
+        known = await self._core.is_trusted(user_repo.id, policy.hash)
+        return policy, Trust.TRUSTED if known else Trust.UNTRUSTED
+
+    async def trust(self, caller: Caller, repo: str | None) -> LoadedPolicy:
+        """Record that a person trusts the repository's policy as it is now."""
+        require_scope(caller, Scope.APPROVE)
+        user_repo = await self._core.catalog.find(repo)
+        policy, known = await self.policy(caller, repo)
+        if known is not Trust.TRUSTED:
+            body = {"policy_hash": policy.hash, "source": policy.source}
+            event = NewEvent(kind=Kind.POLICY_TRUSTED, actor=Actor.of(caller), payload=body)
+            await self._core.append(repo_stream(user_repo.id), [event])
+        return policy
+
+    async def snapshot(self, state: RunState) -> tuple[Depot, ObjectId]:
+        """Write the snapshot of a run's worktree into the depot."""
+        depot = await self._core.depot(await self._core.repo_of(state))
+        tree = await take_snapshot(
+            depot,
+            worktree_of(state).path,
+            base_commit=state.base_commit,
+            trusted_commit=state.trusted_commit,
+        )
+        return depot, tree
+
+    def _require_plan(self, state: RunState) -> None:
+        if state.approved_revision is None:
+            raise RunStateRefused(
+                f"run {state.id} has no approved plan for its newest revision", hint="Call request_decision."
+            )
+
+    async def _request(self, state: RunState) -> GateRequest:
+        depot, snapshot = await self.snapshot(state)
+        policy = await load_policy(depot, state.trusted_commit)
+        known = await self._core.is_trusted(state.repo, policy.hash)
+        approved = state.approved_revision
+        return GateRequest(
+            depot=depot,
+            snapshot=snapshot,
+            base_commit=state.base_commit,
+            trusted_commit=state.trusted_commit,
+            policy=policy,
+            trust=Trust.TRUSTED if known else Trust.UNTRUSTED,
+            plan=approved.plan if approved else None,
+            let_throughs=tuple(one for one in state.let_throughs if one.snapshot == snapshot),
+        )
+
+    async def _work(self, job: Job, caller: Caller, run_id: RunId, lock: RunLock) -> None:
+        try:
+            request = await self._request(await self._core.state(run_id))
+            key = await self._gate.key(request)
+            state = await self._core.decide(run_id, lambda now: _starting(now, caller, request, key))
+            try:
+                report = await self._gate.judge(request, job.report)
+            except BaseException as exc:
+                await self._give_up(caller, run_id, exc)
+                raise
+            await self._finish(caller, state, report)
+        finally:
+            lock.free()
+
+    async def _finish(self, caller: Caller, state: RunState, report: GateReport) -> None:
+        blob = await self._core.put_blob(report.model_dump_json().encode(), "application/json")
+        tried = {one.snapshot for one in state.gates if one.outcome not in (None, Outcome.PASSED)}
+        if report.outcome is not Outcome.PASSED:
+            tried.add(report.snapshot)
+        body = {
+            "outcome": report.outcome.value,
+            "report": blob,
+            "reason": report.reason,
+            "attempts_used": len(tried),
+            "checks": [
+                {"check": one.check, "outcome": one.outcome.value, "reason": one.reason}
+                for one in report.checks
+            ],
+            "findings": [
+                one.model_dump(mode="json", include={"check", "rule", "path", "line", "fingerprint"})
+                for one in report.findings
+                if one.counts()
+            ][:500],
+        }
+        event = NewEvent(kind=Kind.GATE_FINISHED, actor=Actor.of(caller), payload=body)
+        await self._core.decide(
+            state.id, lambda now: [event] if now.status is Status.VERIFYING else _lost(now)
+        )
+
+    async def _give_up(self, caller: Caller, run_id: RunId, exc: BaseException) -> None:
+        reason = exc.message if isinstance(exc, PevError) else type(exc).__name__
+        event = NewEvent(kind=Kind.GATE_CANCELLED, actor=Actor.of(caller), payload={"reason": reason})
+        with anyio.CancelScope(shield=True):
+            await self._core.decide(run_id, lambda now: [event] if now.status is Status.VERIFYING else ())
+
+    async def _wait_elsewhere(self, run_id: RunId, wait_s: float) -> Judged:
+        deadline = anyio.current_time() + wait_s
+        while (await self._core.state(run_id)).status is Status.VERIFYING:
+            left = deadline - anyio.current_time()
+            if left <= 0:
+                break
+            await anyio.sleep(min(_POLL_S, left))
+        return await self._judged(run_id)
+
+    async def _judged(self, run_id: RunId) -> Judged:
+        state = await self._core.state(run_id)
+        running = state.gate is not None and state.gate.outcome is None
+        return Judged(state, None if running else await self._core.report(state))
+
+
+def _lost(state: RunState) -> Sequence[NewEvent]:
+    raise RunStateRefused(
+        f"run {state.id} became {state.status} while its gate ran", hint="Look at the run's trail."
+    )
+
+
+def _starting(state: RunState, caller: Caller, request: GateRequest, key: str) -> Sequence[NewEvent]:
+    state.require(*_GATED, to="run the gate")
+    events = []
+    if state.status is Status.VERIFYING:  # its process died: nobody else holds the lock
+        body = {"reason": "its process ended"}
+        events.append(NewEvent(kind=Kind.GATE_CANCELLED, actor=Actor.of(caller), payload=body))
+    unfinished = state.status is Status.VERIFYING
+    attempt = len(state.gates) + (0 if unfinished else 1)
+    body_started = {"attempt": max(1, attempt), "snapshot": request.snapshot, "key": key}
+    events.append(NewEvent(kind=Kind.GATE_STARTED, actor=Actor.of(caller), payload=body_started))
+    return events

@@ -1,0 +1,147 @@
+"""What a caller sees of a run: short, complete, and with the next action in it."""
+
+from pydantic import Field
+
+from pev.findings import Effect, Finding, GateReport, Outcome
+from pev.models import Model
+from pev.run import NEXT_ACTION, Approval, PrState, RunState, Status
+
+MAX_FINDINGS = 25
+
+
+class CheckView(Model):
+    """One check of a gate in a line."""
+
+    check: str
+    outcome: Outcome
+    reason: str = ""
+    new: int = Field(description="findings that count against the change")
+    old: int = Field(description="findings that the base had already")
+    seconds: float
+    sandboxed: bool
+    log: str = Field(default="", description="resource with the whole result")
+
+
+class GateView(Model):
+    """A gate's answer, findings first; what does not fit is reached by reference."""
+
+    outcome: Outcome | None = Field(description="null while the gate is running")
+    state: str = "finished"
+    reason: str = ""
+    attempt: int = 0
+    snapshot: str = ""
+    findings: tuple[Finding, ...] = ()
+    findings_left_out: int = 0
+    checks: tuple[CheckView, ...] = ()
+    sandboxed: bool = False
+    seconds: float = 0.0
+    cached: bool = False
+
+
+class PlanSummary(Model):
+    """Which revision stands, and whether it is approved."""
+
+    revision: int
+    plan_hash: str
+    goal: str
+    approved: bool
+    open_questions: tuple[str, ...] = ()
+
+
+class RunView(Model):
+    """Where a run stands and what comes next."""
+
+    run_id: str
+    repo: str
+    task: str
+    status: Status
+    next_action: str
+    reason: str = ""
+    base: str = Field(description="ref and commit that the change starts from")
+    plan: PlanSummary | None = None
+    waiting_for: str = Field(default="", description="what a person is asked, if anything")
+    guidance: tuple[str, ...] = Field(default=(), description="what a person said, oldest first")
+    approvals: tuple[Approval, ...] = ()
+    worktree: str = ""
+    branch: str = ""
+    attempts_used: int = 0
+    max_attempts: int = 0
+    gate: GateView | None = None
+    pr: PrState | None = None
+    notes: tuple[str, ...] = ()
+
+
+def view_gate(report: GateReport, *, attempt: int = 0, log_uri: str = "") -> GateView:
+    """Shape a gate report: at most MAX_FINDINGS findings, those that count first.
+
+    `log_uri` is the address of the gate's single results, to which `/<check>` is added.
+    """
+    ranked = [one for one in report.findings if one.counts() or one.effect is not Effect.NOTES]
+    counting = [one for one in ranked if one.counts()]
+    shown = counting[:MAX_FINDINGS]
+    return GateView(
+        outcome=report.outcome,
+        reason=report.reason,
+        attempt=attempt,
+        snapshot=report.snapshot,
+        findings=tuple(shown),
+        findings_left_out=len(counting) - len(shown),
+        checks=tuple(
+            CheckView(
+                check=check.check,
+                outcome=check.outcome,
+                reason=check.reason,
+                new=sum(one.counts() for one in check.findings),
+                old=sum(not one.counts() for one in check.findings),
+                seconds=round(check.seconds, 3),
+                sandboxed=check.sandboxed,
+                log=f"{log_uri}/{check.check}" if log_uri else "",
+            )
+            for check in report.checks
+        ),
+        sandboxed=report.sandboxed,
+        seconds=round(report.seconds, 3),
+        cached=report.cached,
+    )
+
+
+def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str, ...] = ()) -> RunView:
+    """Shape a run's state; `gate` replaces the short form of its newest gate."""
+    newest = state.revision
+    if gate is None and state.gate is not None:
+        last = state.gate
+        gate = GateView(
+            outcome=last.outcome,
+            state="finished" if last.outcome else "running",
+            reason=last.reason,
+            attempt=last.attempt,
+            snapshot=last.snapshot,
+        )
+    return RunView(
+        run_id=state.id,
+        repo=state.repo_name,
+        task=state.task,
+        status=state.status,
+        next_action=NEXT_ACTION[state.status],
+        reason=state.reason,
+        base=f"{state.base_ref} at {state.base_commit[:12]}",
+        plan=PlanSummary(
+            revision=newest.revision,
+            plan_hash=newest.plan_hash,
+            goal=newest.plan.goal,
+            approved=state.approved_revision is not None,
+            open_questions=tuple(one.question for one in newest.plan.open_questions),
+        )
+        if newest
+        else None,
+        waiting_for=f"a decision on the {state.pending.boundary}" if state.pending else "",
+        guidance=state.guidance,
+        approvals=state.approvals,
+        worktree=state.worktree.path if state.worktree else "",
+        branch=state.worktree.branch if state.worktree else "",
+        attempts_used=state.attempts_used,
+        max_attempts=state.max_attempts,
+        gate=gate,
+        pr=state.pr,
+        notes=notes,
+    )

@@ -1,0 +1,22 @@
+"""All commands but `serve`, registered explicitly."""
+
+import typer
+
+from pev_server.cli import deciding, gating, hosts, looking, setup, trailing
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to the application."""
+    app.command("gate")(gating.gate)
+    app.command("check")(gating.check)
+    app.command("runs")(looking.runs)
+    app.command("show")(looking.show)
+    app.command("approve")(deciding.approve)
+    app.command("reject")(deciding.reject)
+    app.command("decide")(deciding.decide)
+    app.command("trust")(deciding.trust)
+    app.add_typer(trailing.app, name="trail")
+    app.command("init")(setup.init)
+    app.command("doctor")(setup.doctor)
+    app.command("install")(hosts.install)
+    app.command("uninstall")(hosts.uninstall)

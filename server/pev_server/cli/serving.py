@@ -1,0 +1,71 @@
+"""Starting the server: stdio for a local host, Streamable HTTP for others.
+
+Nothing but the protocol is written to standard output. Without authentication only loopback is served.
+"""
+
+import ipaddress
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from pev.config import Config
+from pev.errors import ConfigInvalid
+
+os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
+os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
+_LOOPBACK_NAMES: Final = ("localhost", "ip6-localhost")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address can only be reached from this machine."""
+    if host in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("PEV_LOG_LEVEL", "WARNING").upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+
+
+def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bool) -> None:
+    """Serve until the client is gone or the process is told to end.
+
+    Raises ConfigInvalid for a non-loopback address, since nobody would be authenticated there.
+    """
+    if http and not is_loopback(host):
+        raise ConfigInvalid(
+            f"{host!r} is not a loopback address, and no authentication is configured",
+            hint="Serve on 127.0.0.1, or put an authenticating proxy before it.",
+        )
+    _log_to_stderr()
+    from pev_server.app import create_app
+
+    app = create_app(config, cwd=_working_directory(), local=not http)
+    if not http:
+        app.run(transport="stdio", show_banner=False)
+        return
+    options: dict[str, Any] = {"stateless_http": stateless, "host_origin_protection": True}
+    app.run(
+        transport="http",
+        host=host,
+        port=port,
+        show_banner=False,
+        uvicorn_config={"log_level": "warning", "timeout_graceful_shutdown": 3},
+        **options,
+    )
+
+
+def _working_directory() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # the folder that we were started in is gone
+        return None

@@ -1,0 +1,120 @@
+"""`pev trail`: what happened, whether the record is intact, and its projections made anew."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import anyio
+import typer
+from pev.trail.store import TreeHead
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from pev.engine import open_engine, parse_run_id
+from pev.errors import InvalidInput
+from pev.events import Event
+from pev.text import one_line
+from pev.trail.query import TrailQuery
+from pev_server.cli.exits import Exit
+from pev_server.cli.main import JsonOption, asynchronous, configured
+from pev_server.cli.output import print_json, print_table, print_text
+from pev_server.cli.person import operator
+
+
+class _ShowByDefault(TyperGroup):
+    """Makes `pev trail` and `pev trail RUN` mean `pev trail show …`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `show` before anything that is no subcommand."""
+        if "--help" not in args and (not args or args[0] not in self.commands):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app: Final = typer.Typer(
+    cls=_ShowByDefault,
+    rich_markup_mode=None,
+    help="Show and verify the trail: what happened, and who decided.",
+)
+
+
+def _summary(event: Event) -> str:
+    payload = event.payload or {}
+    for key in ("tool", "reason", "outcome", "task", "path", "argv", "why"):
+        if key in payload:
+            return f"{key}={one_line(str(payload[key]), 80)}"
+    return "erased" if event.payload is None else ""
+
+
+@app.command()
+@asynchronous
+async def show(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Most events to show.")] = 100,
+    text: Annotated[str | None, typer.Option(help="Only events that hold this text.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Show the newest events, oldest first; with --json a line each."""
+    query = TrailQuery(run=parse_run_id(run) if run else None, limit=limit, newest_first=True, text=text)
+    async with open_engine(configured()) as engine:
+        page = await engine.reading.query(operator(), query)
+    events = list(reversed(page.events))
+    if as_json:
+        for event in events:
+            print_json(event.model_dump_json())
+        return Exit.OK
+    rows = [
+        (str(one.seq), one.at[:19], one.stream, one.kind.value, one.actor.principal, _summary(one))
+        for one in events
+    ]
+    print_table("trail", ("event", "time", "stream", "kind", "who", "what"), rows)
+    return Exit.OK
+
+
+def _read_head(path: Path) -> TreeHead:
+    try:
+        return TreeHead.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as exc:
+        raise InvalidInput(
+            f"{path} holds no checkpoint", hint="Give a file written by `pev trail head`."
+        ) from exc
+
+
+@app.command()
+@asynchronous
+async def verify(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint that was kept elsewhere, as `pev trail head` prints it.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Check that the record is intact. Without a checkpoint a roll-back cannot be excluded."""
+    expected = _read_head(checkpoint) if checkpoint else None
+    async with open_engine(configured()) as engine:
+        report = await engine.reading.verify(operator(), expected)
+    if as_json:
+        print_json(report.model_dump_json())
+    else:
+        print_text(report.summary)
+        for fault in report.faults:
+            print_text(f"  {fault}")
+    return Exit.OK if report.intact else Exit.FAILED
+
+
+@app.command()
+@asynchronous
+async def head() -> int:
+    """Print size and Merkle root of the log as JSON. Keep it elsewhere."""
+    async with open_engine(configured()) as engine:
+        print_json((await engine.reading.head(operator())).model_dump_json())
+    return Exit.OK
+
+
+@app.command()
+@asynchronous
+async def rebuild() -> int:
+    """Make the projections anew from the log alone."""
+    async with open_engine(configured()) as engine:
+        count = await anyio.to_thread.run_sync(engine.core.trail.rebuild)
+    print_json(json.dumps({"events": count}))
+    return Exit.OK

@@ -1,0 +1,140 @@
+"""Decisions over MCP: puts the run's open question before the person, and takes what comes back.
+
+The desk in the engine is the authority; here is only the way to the host and back.
+"""
+
+import secrets
+from typing import Final
+
+from fastmcp import Context
+from mcp_types import InputRequiredResult
+
+from pev.engine import Engine
+from pev.errors import PlanInvalid
+from pev.models import Caller, Channel, Role, RunId, Scope, Source
+from pev.plan import Plan
+from pev.roles.brief import Brief
+from pev.stages.planning import read_plan
+from pev.views import GateView, RunView, view_run
+from pev_server.dialogue import (
+    Declined,
+    ForgedAnswer,
+    ModelAnswer,
+    PersonAnswer,
+    Returned,
+    Unavailable,
+    ask_model,
+    ask_person,
+    model_answer,
+    person_reply,
+    returned,
+)
+
+_ROUNDS: Final = 6
+_NO_HOST: Final = "This host cannot ask the person ({why}). A person decides in a terminal: pev approve {run}"
+
+
+class Decisions:
+    """The decisions of one call: what came back with it, and how to ask for more."""
+
+    def __init__(self, ctx: Context, engine: Engine, caller: Caller) -> None:
+        self._ctx = ctx
+        self._engine = engine
+        self._caller = caller
+        self._person = caller.model_copy(
+            update={"role": Role.PERSON, "scopes": caller.scopes | {Scope.APPROVE}}
+        )
+
+    async def came_back(self, run_id: RunId | None = None) -> Returned | None:
+        """Give what came back with a repeated call; None on a first call.
+
+        Answers that we did not ask for are recorded on the run and raise DecisionInvalid.
+        """
+        try:
+            back = returned(self._ctx)
+            if back is not None and run_id is not None and back.run_id != run_id:
+                raise ForgedAnswer
+        except ForgedAnswer as exc:
+            if run_id is not None:
+                await self._engine.desk.refuse(
+                    run_id, exc.message, channel=Channel.HOST_FORM, caller=self._person
+                )
+            raise
+        return back
+
+    async def settle(
+        self,
+        run_id: RunId,
+        *,
+        back: Returned | None = None,
+        gate: GateView | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> RunView | InputRequiredResult:
+        """Ask the person whatever the run poses, until nothing is open or nobody can be asked here."""
+        if back is not None and back.person is not None:
+            reply = person_reply(back.nonce, back.person)
+            if isinstance(reply, Declined):
+                return await self._view(run_id, gate, (*notes, f"The person's answer: {reply.how}."))
+            notes += await self._take(run_id, reply)
+        for _ in range(_ROUNDS):
+            question = await self._engine.desk.question(run_id, self._caller)
+            if question is None:
+                break
+            asked = await ask_person(self._ctx, question, limit_s=self._engine.core.config.ask_wait_s)
+            if isinstance(asked, InputRequiredResult):
+                return asked
+            if isinstance(asked, Unavailable):
+                notes += (_NO_HOST.format(why=asked.why, run=run_id),)
+                break
+            if isinstance(asked, Declined):
+                notes += (f"The person's answer: {asked.how}. Ask again with request_decision.",)
+                break
+            notes += await self._take(run_id, asked)
+        return await self._view(run_id, gate, notes)
+
+    async def _take(self, run_id: RunId, reply: PersonAnswer) -> tuple[str, ...]:
+        await self._engine.desk.answer(
+            run_id, reply.nonce, reply.data, channel=Channel.HOST_FORM, caller=self._person
+        )
+        return ()
+
+    async def _view(self, run_id: RunId, gate: GateView | None, notes: tuple[str, ...]) -> RunView:
+        return view_run(await self._engine.run(self._caller, run_id), gate=gate, notes=notes)
+
+    async def draft(
+        self, run_id: RunId, back: Returned | None
+    ) -> tuple[Plan, ModelAnswer] | InputRequiredResult | tuple[Brief, str]:
+        """Have the host's model draft a plan.
+
+        Gives the plan and the answer that it came in; or what to return to the client; or, where no model
+        can be asked or its answer is no plan, the brief for the host's own model and the reason.
+        """
+        brief = await self._engine.planning.brief(self._caller, run_id)
+        answer = model_answer(back) if back is not None else None
+        if answer is None:
+            nonce = secrets.token_urlsafe(24)
+            asked = await ask_model(
+                self._ctx,
+                brief,
+                run_id=run_id,
+                nonce=nonce,
+                limit_s=self._engine.core.config.ask_wait_s,
+            )
+            if isinstance(asked, Unavailable):
+                return brief, asked.why
+            await self._engine.planning.ask_model(self._caller, run_id, brief, nonce)
+            if isinstance(asked, InputRequiredResult):
+                return asked
+            answer = asked
+        await self._engine.planning.take_model_answer(
+            self._caller,
+            run_id,
+            answer.nonce,
+            answer.text,
+            source=Source.HOST_SAMPLED,
+            model=answer.model,
+        )
+        try:
+            return read_plan(answer.text), answer
+        except PlanInvalid as exc:
+            return brief, str(exc)

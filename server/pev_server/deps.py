@@ -1,0 +1,59 @@
+"""What tools, resources and prompts are given: the engine, the caller, progress.
+
+All of it stays out of the tools' schemas.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastmcp import Context
+from fastmcp.server.dependencies import get_access_token, get_context
+from pydantic import Field
+
+from pev.engine import Engine
+from pev.models import AGENT_SCOPES, Caller, Host, Role, Scope
+from pev_server.decisions import Decisions
+from pev_server.principal import local_principal
+
+ENGINE = "engine"
+RunIdText = Annotated[str, Field(description="id of the run, 8 hex digits")]
+
+
+def get_engine() -> Engine:
+    """Give the engine of this server."""
+    engine = get_context().lifespan_context[ENGINE]
+    if not isinstance(engine, Engine):
+        raise TypeError("the server's lifespan holds no engine")
+    return engine
+
+
+def host_of(ctx: Context) -> Host:
+    """Name the program on the other side, as it named itself."""
+    params = ctx.session.client_params if ctx.request_context is not None else None
+    info = params.client_info if params is not None else None
+    return Host(name=info.name[:100], version=info.version[:50]) if info is not None else Host()
+
+
+def get_caller() -> Caller:
+    """Describe who calls: the token's subject and scopes if there is a token, else the local user."""
+    token = get_access_token()
+    host = host_of(get_context())
+    if token is None:
+        return Caller(principal=local_principal(), role=Role.AUTHOR, scopes=AGENT_SCOPES, host=host)
+    scopes = frozenset(scope for scope in Scope if scope.value in token.scopes)
+    return Caller(principal=token.client_id, role=Role.AUTHOR, scopes=scopes & AGENT_SCOPES, host=host)
+
+
+def get_progress() -> Callable[[str, float, float], Awaitable[None]]:
+    """Give a function that reports progress to the client, if it asked for that."""
+    ctx = get_context()
+
+    async def report(message: str, at: float, of: float) -> None:
+        await ctx.report_progress(at, of, message)
+
+    return report
+
+
+def get_decisions() -> Decisions:
+    """Give the way to the person and to the model at the host, for this call."""
+    return Decisions(get_context(), get_engine(), get_caller())

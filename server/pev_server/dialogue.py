@@ -1,0 +1,253 @@
+"""The dialogue with the host, and the only module that knows the protocol's two eras.
+
+It asks two questions: *ask the person* and *ask the model*. In the handshake era the server sends a request
+and waits. In 2026-07-28 the tool returns what it wants to know, and is called again with the answer and
+with the nonce that we gave; an answer without a nonce of ours is a forgery.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import anyio
+from fastmcp import Context
+from mcp import MCPDeprecationWarning, MCPError
+from mcp_types import (
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+    ListRootsRequest,
+    ListRootsResult,
+    SamplingMessage,
+    TextContent,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from pev.boundary.question import FormField, Question
+from pev.errors import DecisionInvalid
+from pev.roles.brief import Brief
+
+_PERSON: Final = "decision"
+_MODEL: Final = "answer"
+_ROOTS_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nobody can be asked this way; `why` says what is missing."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The host gave no answer: declined, cancelled, or not in time."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """A form that the host says was filled in, unchecked, and the nonce of the question it belongs to."""
+
+    nonce: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What the host's model said, and which model it was."""
+
+    nonce: str
+    text: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a client sent back on a repeated call: our own state, and its answers."""
+
+    run_id: str
+    nonce: str
+    person: ElicitResult | None
+    model: CreateMessageResult | None
+
+
+class ForgedAnswer(DecisionInvalid):
+    """Answers came that carry no state of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the call carries answers to a question that was not asked",
+            hint="Call the tool without input responses first.",
+        )
+
+
+def is_modern(ctx: Context) -> bool:
+    """Say whether the connection is of the stateless era."""
+    return ctx.session.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def returned(ctx: Context) -> Returned | None:
+    """Give what came back on a repeated call; None on a first call.
+
+    Raises ForgedAnswer if there are answers without our state.
+    """
+    answers = ctx.input_responses
+    if ctx.request_state is None:
+        if answers:
+            raise ForgedAnswer
+        return None
+    try:
+        state = json.loads(ctx.request_state)
+        run_id, nonce = str(state["run"]), str(state["nonce"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ForgedAnswer from exc
+    person = (answers or {}).get(_PERSON)
+    model = (answers or {}).get(_MODEL)
+    return Returned(
+        run_id=run_id,
+        nonce=nonce,
+        person=person if isinstance(person, ElicitResult) else None,
+        model=model if isinstance(model, CreateMessageResult) else None,
+    )
+
+
+def _state(run_id: str, nonce: str) -> str:
+    return json.dumps({"run": run_id, "nonce": nonce})
+
+
+def _field_schema(field: FormField) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "title": field.title[:200]}
+    if field.description:
+        schema["description"] = field.description
+    if field.choices:
+        schema["enum"] = list(field.choices)
+    if not field.required:
+        schema["default"] = ""
+    return schema
+
+
+def form_schema(question: Question) -> dict[str, Any]:
+    """Give the flat JSON schema of a question's form."""
+    return {
+        "type": "object",
+        "properties": {field.name: _field_schema(field) for field in question.fields},
+        "required": [field.name for field in question.fields if field.required],
+    }
+
+
+def person_reply(nonce: str, result: ElicitResult) -> PersonAnswer | Declined:
+    if result.action != "accept":
+        return Declined(result.action)
+    return PersonAnswer(nonce, result.content or {})
+
+
+async def ask_person(
+    ctx: Context, question: Question, *, limit_s: float
+) -> PersonAnswer | Declined | Unavailable | InputRequiredResult:
+    """Put a question before the person at the host, as a form, and wait at most `limit_s` seconds.
+
+    An InputRequiredResult is to be returned from the tool as it is; the answer comes with the next call,
+    see `returned`.
+    """
+    capabilities = ctx.session.client_capabilities
+    if capabilities is None or capabilities.elicitation is None:
+        return Unavailable("the host did not declare elicitation")
+    if is_modern(ctx):
+        params = ElicitRequestFormParams(message=question.text, requested_schema=form_schema(question))
+        return InputRequiredResult(
+            result_type="input_required",
+            request_state=_state(question.run_id, question.nonce),
+            input_requests={_PERSON: ElicitRequest(params=params)},
+        )
+    if not ctx.session.can_send_request:
+        return Unavailable("this connection has no way back to the host")
+    with anyio.move_on_after(limit_s):
+        try:
+            result = await ctx.session.elicit(
+                message=question.text,
+                requested_schema=form_schema(question),
+                related_request_id=ctx.request_id,
+            )
+        except (MCPError, ValidationError) as exc:
+            return Unavailable(f"the host could not ask: {exc}")
+        return person_reply(question.nonce, result)
+    return Declined(f"no answer in {limit_s:g} s")
+
+
+def _messages(brief: Brief) -> list[SamplingMessage]:
+    return [SamplingMessage(role="user", content=TextContent(type="text", text=brief.prompt))]
+
+
+def _text(result: CreateMessageResult) -> str:
+    return result.content.text if isinstance(result.content, TextContent) else ""
+
+
+async def ask_model(
+    ctx: Context, brief: Brief, *, run_id: str, nonce: str, limit_s: float
+) -> ModelAnswer | Unavailable | InputRequiredResult:
+    """Ask the host's model, in a fresh conversation, and wait at most `limit_s` seconds."""
+    capabilities = ctx.session.client_capabilities
+    if capabilities is None or capabilities.sampling is None:
+        return Unavailable("the host did not declare sampling")
+    if is_modern(ctx):
+        params = CreateMessageRequestParams(
+            messages=_messages(brief), system_prompt=brief.system, max_tokens=brief.max_tokens
+        )
+        return InputRequiredResult(
+            result_type="input_required",
+            request_state=_state(run_id, nonce),
+            input_requests={_MODEL: CreateMessageRequest(params=params)},
+        )
+    if not ctx.session.can_send_request:
+        return Unavailable("this connection has no way back to the host")
+    with anyio.move_on_after(limit_s):
+        with warnings.catch_warnings():
+            # deprecated by the newer revision, and the only way in this era; it warns when called
+            warnings.simplefilter("ignore", MCPDeprecationWarning)
+            asking = ctx.session.create_message(
+                _messages(brief),
+                max_tokens=brief.max_tokens,
+                system_prompt=brief.system,
+                related_request_id=ctx.request_id,
+            )
+        try:
+            result = await asking
+        except (MCPError, ValidationError) as exc:
+            return Unavailable(f"the host's model could not be asked: {exc}")
+        return ModelAnswer(nonce, _text(result), result.model)
+    return Unavailable(f"the host's model did not answer in {limit_s:g} s")
+
+
+async def roots_of(ctx: Context) -> tuple[Path, ...]:
+    """Give the folders that a client of the handshake era declares as its roots; none in the other era."""
+    capabilities = ctx.session.client_capabilities
+    if is_modern(ctx) or capabilities is None or capabilities.roots is None:
+        return ()
+    if not ctx.session.can_send_request:
+        return ()
+    with anyio.move_on_after(_ROOTS_S):
+        try:
+            listed = await ctx.session.send_request(ListRootsRequest(), ListRootsResult)
+        except (MCPError, ValidationError):
+            return ()
+        places = [urlsplit(str(root.uri)) for root in listed.roots]
+        return tuple(Path(unquote(one.path)) for one in places if one.scheme == "file")
+    return ()
+
+
+def model_answer(back: Returned) -> ModelAnswer | None:
+    """Give the model's answer that came back on a repeated call, if one did."""
+    if back.model is None:
+        return None
+    return ModelAnswer(back.nonce, _text(back.model), back.model.model)

@@ -1,0 +1,139 @@
+"""One table from errors to what a client is told, and one middleware that uses it.
+
+Errors of our own tree are shown whole: code, fact, next action. Everything else is a bug: the client gets an
+id, the log the rest.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import anyio
+from fastmcp.exceptions import NotFoundError, PromptError, ResourceError, ToolError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from pydantic import ValidationError
+
+from pev.errors import (
+    BlobUnknown,
+    CheckUnknown,
+    EventUnknown,
+    InvalidInput,
+    PevError,
+    RepoUnknown,
+    RunUnknown,
+)
+from pev.events import Actor, Kind, NewEvent
+from pev.models import SERVER_STREAM, RunId, digest_of, run_stream
+from pev_server.deps import get_caller, get_engine
+
+log = logging.getLogger("pev.server")
+_NOT_FOUND: Final = (RunUnknown, RepoUnknown, EventUnknown, BlobUnknown, CheckUnknown)
+_MAX_ARGUMENT: Final = 300
+
+
+def describe(error: PevError) -> str:
+    """Write an error for a model or a person: code, fact, next action."""
+    hint = f" Next: {error.hint}" if error.hint else ""
+    return f"[{error.code}] {error.message}.{hint}"
+
+
+def describe_validation(error: ValidationError) -> str:
+    """Write the faults of a call's arguments, each with its place."""
+    faults = [
+        f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    return f"[input.invalid] {'; '.join(faults[:10])}. Next: correct the arguments and call again."
+
+
+def describe_bug(error: Exception) -> str:
+    """Log what nobody expected, and write only its id."""
+    bug = secrets.token_hex(4)
+    log.error("unexpected error %s", bug, exc_info=error)
+    return f"[server.bug] internal error {bug}. Next: look for this id in the server's log, and report it."
+
+
+def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Cut long texts of a call's arguments to their digest and size, for the trail."""
+    out: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, str | int | float | bool | None) and len(str(value)) <= _MAX_ARGUMENT:
+            out[name] = value
+        else:
+            data = str(value).encode("utf-8", "replace")
+            out[name] = {"sha256": digest_of(data), "size_bytes": len(data)}
+    return out
+
+
+class ErrorsAndTrail(Middleware):
+    """Maps errors, and makes every tool call an event."""
+
+    async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Call the tool, record it, and map what it raises."""
+        begun = time.monotonic()
+        outcome = "cancelled"
+        try:
+            result, outcome = await call_next(context), "ok"
+        except PevError as exc:
+            outcome = exc.code
+            raise ToolError(describe(exc)) from exc
+        except ValidationError as exc:
+            outcome = InvalidInput.code
+            raise ToolError(describe_validation(exc)) from exc
+        except (ToolError, NotFoundError):
+            outcome = "tool.refused"
+            raise
+        except Exception as exc:
+            outcome = "server.bug"
+            raise ToolError(describe_bug(exc)) from exc
+        finally:
+            # a cancelled call is a call: it is recorded too
+            with anyio.CancelScope(shield=True):
+                await self._record(context.message, outcome, time.monotonic() - begun)
+        return result
+
+    async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Read the resource and map what it raises."""
+        try:
+            return await call_next(context)
+        except _NOT_FOUND as exc:
+            raise NotFoundError(describe(exc)) from exc
+        except PevError as exc:
+            raise ResourceError(describe(exc)) from exc
+        except (ResourceError, NotFoundError):
+            raise
+        except Exception as exc:
+            raise ResourceError(describe_bug(exc)) from exc
+
+    async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Render the prompt and map what it raises."""
+        try:
+            return await call_next(context)
+        except PevError as exc:
+            raise PromptError(describe(exc)) from exc
+        except (PromptError, NotFoundError):
+            raise
+        except Exception as exc:
+            raise PromptError(describe_bug(exc)) from exc
+
+    async def _record(self, message: Any, outcome: str, seconds: float) -> None:
+        arguments = message.arguments or {}
+        body = {
+            "tool": message.name,
+            "arguments": shorten_arguments(arguments),
+            "outcome": outcome,
+            "seconds": round(seconds, 4),
+        }
+        event = NewEvent(kind=Kind.TOOL_CALLED, actor=Actor.of(get_caller()), payload=body)
+        engine = get_engine()
+        stream = SERVER_STREAM
+        run_id = arguments.get("run_id")
+        if isinstance(run_id, str):
+            try:
+                await engine.core.state(RunId(run_id))
+                stream = run_stream(RunId(run_id))
+            except RunUnknown:
+                stream = SERVER_STREAM
+        await engine.core.append(stream, [event])

@@ -1,0 +1,58 @@
+"""Tools of the trail: query_trail, verify_trail."""
+
+from typing import Annotated, Final
+
+from fastmcp.dependencies import Depends
+from fastmcp.tools import Tool
+from mcp_types import ToolAnnotations
+from pev.trail.store import TreeHead
+from pev.trail.verify import VerifyReport
+from pydantic import Field
+
+from pev.engine import Engine
+from pev.models import Caller
+from pev.trail.query import TrailPage, TrailQuery
+from pev_server.deps import get_caller, get_engine
+
+
+async def query_trail(
+    query: Annotated[
+        TrailQuery | None, Field(description="all filters are optional; they narrow each other")
+    ] = None,
+    engine: Engine = Depends(get_engine),
+    caller: Caller = Depends(get_caller),
+) -> TrailPage:
+    """Ask the record what happened: by run, kind, tool, check, outcome, file, principal, time or text.
+
+    Pages by cursor, in stable order. That you asked becomes an event too.
+    """
+    return await engine.reading.query(caller, query or TrailQuery())
+
+
+async def verify_trail(
+    expected_size: Annotated[
+        int | None, Field(ge=0, description="size of a head that was kept elsewhere")
+    ] = None,
+    expected_root: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{64}$", description="root of that head")
+    ] = None,
+    engine: Engine = Depends(get_engine),
+    caller: Caller = Depends(get_caller),
+) -> VerifyReport:
+    """Check that the record is intact: no event changed, removed, reordered or inserted.
+
+    A cut tail or a roll-back can only be seen against a head kept elsewhere, for instance in a pull request.
+    """
+    expected = None
+    if expected_size is not None and expected_root is not None:
+        expected = TreeHead(size=expected_size, root=expected_root)
+    return await engine.reading.verify(caller, expected)
+
+
+_READS: Final = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+TOOLS: Final = (
+    Tool.from_function(query_trail, annotations=_READS),
+    Tool.from_function(verify_trail, annotations=_READS),
+)
