@@ -125,6 +125,12 @@ class WorktreeMissing(PevError):
     code = "worktree.missing"
 
 
+class WorktreeBusy(PevError):
+    """A live process stands in the worktree or holds a file of it open."""
+
+    code = "worktree.busy"
+
+
 class SnapshotRefused(PevError):
     """The worktree holds something that a snapshot may not carry (gitlink, escaping symlink)."""
 

@@ -1,0 +1,213 @@
+"""The policy: what the gate demands of a repository.
+
+It is read from `pev.toml`, or `[tool.pev]` of `pyproject.toml`, of the trusted ref, never from the change,
+and limited by the operator's configuration. What it does not know is an error that names key and line.
+"""
+
+import re
+import tomllib
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+
+from pev.errors import PolicyInvalid
+from pev.models import Assurance, Digest, Model, hash_json
+from pev.plan import check_repo_path
+
+POLICY_FILE: Final = "pev.toml"
+BUILT_IN: Final = ("format", "lint", "types", "tests", "security", "deps")
+ALWAYS: Final = "integrity"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]+$")]
+
+
+def _root(path: str) -> str:
+    return "." if path in (".", "./") else check_repo_path(path).rstrip("/")
+
+
+Folder = Annotated[str, AfterValidator(_root)]
+
+
+class BuiltIn(StrEnum):
+    """The checks that PEV brings."""
+
+    FORMAT = "format"
+    LINT = "lint"
+    TYPES = "types"
+    TESTS = "tests"
+    SECURITY = "security"
+    DEPS = "deps"
+
+
+class CheckSettings(Model):
+    """How one check is run. `paths` are relative to the project; empty means all of it."""
+
+    blocking: bool = True
+    limit_s: float | None = Field(default=None, gt=0, le=86_400)
+    paths: tuple[Folder, ...] = ()
+
+
+class EnvironmentSettings(Model):
+    """What types and tests run in: dependencies only, from wheels.
+
+    None means: what the project declares (see `pev.gate.requirements`). `setup` are commands that run in a
+    checkout before the tests; they need trust.
+    """
+
+    python: Annotated[str, StringConstraints(pattern=r"^3\.\d{1,2}$")] | None = None
+    groups: tuple[Word, ...] | None = None
+    extras: tuple[Word, ...] | None = None
+    requirements: tuple[Folder, ...] | None = None
+    setup: tuple[tuple[Word, ...], ...] = ()
+
+
+class Project(Model):
+    """One project of the repository. `checks` None means the policy's own list."""
+
+    root: Folder
+    checks: tuple[BuiltIn, ...] | None = None
+    coverage_floor: float | None = Field(default=None, ge=0, le=100)
+    environment: EnvironmentSettings | None = None
+
+
+class OwnCommand(Model):
+    """A check of the repository's own: the exit code decides. It runs after a person trusted the policy."""
+
+    name: Name
+    argv: tuple[Word, ...] = Field(min_length=1, max_length=100)
+    root: Folder = "."
+    blocking: bool = True
+    limit_s: float | None = Field(default=None, gt=0, le=86_400)
+
+
+class ApprovalSettings(Model):
+    """What a decision at a boundary must fulfil. Durations are in seconds."""
+
+    assurance: Assurance = Assurance.CONVENIENCE
+    min_seconds: float = Field(default=0.0, ge=0, le=3_600)
+    ttl_s: float | None = Field(default=None, gt=0)
+    merge: bool = False
+
+
+class Policy(Model):
+    """All that a repository demands of a change."""
+
+    checks: tuple[BuiltIn, ...] = tuple(BuiltIn)
+    coverage_floor: float = Field(default=80.0, ge=0, le=100)
+    max_attempts: int | None = Field(default=None, ge=1, le=100)
+    protected: tuple[Word, ...] = ()
+    check: dict[BuiltIn, CheckSettings] = Field(default_factory=dict)
+    project: tuple[Project, ...] = ()
+    command: tuple[OwnCommand, ...] = ()
+    environment: EnvironmentSettings = EnvironmentSettings()
+    approval: ApprovalSettings = ApprovalSettings()
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        names = [one.name for one in self.command]
+        taken = [name for name in names if names.count(name) > 1 or name in (*BUILT_IN, ALWAYS)]
+        if taken:
+            raise ValueError(f"command: the name {taken[0]!r} is taken")
+        roots = [one.root for one in self.project]
+        if len(set(roots)) != len(roots):
+            raise ValueError("project: a root stands twice")
+        return self
+
+    @property
+    def projects(self) -> tuple[Project, ...]:
+        """The projects; the repository itself if none is named."""
+        return self.project or (Project(root="."),)
+
+    def settings(self, name: str) -> CheckSettings:
+        """Give the settings of a check, built in or own."""
+        for own in self.command:
+            if own.name == name:
+                return CheckSettings(blocking=own.blocking, limit_s=own.limit_s)
+        return self.check.get(BuiltIn(name), CheckSettings()) if name in BUILT_IN else CheckSettings()
+
+    def project_at(self, root: str) -> Project:
+        """Give the project with this root."""
+        return next(one for one in self.projects if one.root == root)
+
+    def content_hash(self) -> Digest:
+        """Give the hash that trust is bound to."""
+        return hash_json(self.model_dump(mode="json"))
+
+
+class LoadedPolicy(Model):
+    """A policy, where it came from, and its hash."""
+
+    policy: Policy
+    source: Literal["pev.toml", "pyproject.toml", "detected"]
+    hash: Digest
+
+    @classmethod
+    def of(cls, policy: Policy, source: Literal["pev.toml", "pyproject.toml", "detected"]) -> Self:
+        """Bind a policy to its source and hash."""
+        return cls(policy=policy, source=source, hash=policy.content_hash())
+
+    @property
+    def explicit(self) -> bool:
+        """Whether somebody wrote this policy down, rather than us having guessed it."""
+        return self.source != "detected"
+
+
+def parse_policy(text: str, *, file: str, table: tuple[str, ...] = ()) -> Policy | None:
+    """Read a policy from TOML text; `table` is where it stands in it. None if that table is absent.
+
+    Raises PolicyInvalid that names file, line and key.
+    """
+    try:
+        value: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise PolicyInvalid(f"{file} is not TOML: {exc}", hint=f"Correct {file} on the trusted ref.") from exc
+    for name in table:
+        value = value.get(name) if isinstance(value, dict) else None
+        if value is None:
+            return None
+    try:
+        return Policy.model_validate(value)
+    except ValidationError as exc:
+        faults = []
+        for fault in exc.errors(include_url=False, include_input=False)[:10]:
+            where = tuple(str(part) for part in fault["loc"] if part != "[key]")
+            line = line_of(text, (*table, *where))
+            what = "unknown field" if fault["type"] == "extra_forbidden" else fault["msg"]
+            faults.append(f"{file}:{line}: {'.'.join(where) or 'policy'}: {what}")
+        raise PolicyInvalid("; ".join(faults), hint=f"Correct {file} on the trusted ref.") from exc
+
+
+_HEADER: Final = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]?\]\s*(?:#.*)?$")
+_KEY: Final = re.compile(
+    r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"))*)\s*="""
+)
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+
+
+def line_of(text: str, where: tuple[str, ...]) -> int:
+    """Give the line, from 1, of the key that `where` names, or of the nearest table above it."""
+    wanted = tuple(part for part in where if not part.isdigit())
+    nth = {wanted[: sum(not p.isdigit() for p in where[:i])]: int(part)
+           for i, part in enumerate(where) if part.isdigit()}  # fmt: skip
+    best, best_line = 0, 1
+    table: tuple[str, ...] = ()
+    seen: dict[tuple[str, ...], int] = {}
+    skipping = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        path: tuple[str, ...] | None = None
+        if header := _HEADER.match(line):
+            table = _parts(header[1])
+            seen[table] = seen.get(table, -1) + 1
+            skipping = seen[table] != nth.get(table, seen[table])
+            path = table
+        elif key := _KEY.match(line):
+            path = (*table, *_parts(key[1]))
+        if path is None or skipping or path != wanted[: len(path)] or len(path) <= best:
+            continue
+        best, best_line = len(path), number
+    return best_line

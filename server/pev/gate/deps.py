@@ -1,0 +1,175 @@
+"""The check `deps`: what did the change do to the requirements, and is any of that known to be vulnerable?
+
+It looks at declared and locked requirements of both sides as data. A change that touches none needs no
+database. What is pinned is audited as pinned; what is not is resolved from wheels first.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pev.errors import EnvironmentUnavailable
+from pev.findings import Effect, Finding, Severity
+from pev.gate.audit import Auditor, pin_of
+from pev.gate.environment import Environments
+from pev.gate.interface import Check, CheckJob, FindingMaker, Measured, Side
+from pev.gate.reading import reader_of
+from pev.gate.requirements import Declared, read_declared
+from pev.models import ObjectId
+
+_INDEX_HELP: Final = "Use the index that the operator configured."
+_DIRECT_HELP: Final = "Name a released version from the package index."
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The requirements of both sides; `old` is empty where there is no base."""
+
+    new: Declared
+    old: Declared
+
+    def fresh(self, field: str) -> list[str]:
+        """Give what stands in a field now and did not before."""
+        before = set(getattr(self.old, field))
+        return [one for one in getattr(self.new, field) if one not in before]
+
+
+class Deps(Check):
+    """An audit of the requirements that a change adds or alters."""
+
+    name = "deps"
+    weight: ClassVar[int] = 30
+    tools: ClassVar[tuple[str, ...]] = ("pip-audit", "uv")
+
+    def __init__(self, auditor: Auditor, environments: Environments) -> None:
+        self._auditor = auditor
+        self._environments = environments
+
+    async def run(self, job: CheckJob) -> Measured:
+        """List vulnerable, direct and redirected requirements; without a base, all of them count."""
+        sides = await _read_sides(job)
+        if job.side is Side.CANDIDATE and job.base_tree is not None and _equal(sides.new, sides.old):
+            return Measured(reason="no dependency changed; the base's own state was not audited")
+        make = job.maker(self.name)
+        findings = _form_findings(make, sides)
+        pins, unmeasured = await self._pins(sides.new)
+        audit = await self._auditor.audit(pins, job.clock)
+        findings += [
+            make.make(
+                one.id,
+                f"{one.package} {one.version}: {one.id} {one.text}",
+                path=_place(sides.new, one.package),
+                context=f"{one.package} {one.version} {one.id}",
+                help=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another package.",
+            )
+            for one in audit.advisories
+        ]
+        unmeasured = audit.unmeasured or unmeasured
+        return Measured(
+            findings=tuple(findings),
+            reason=f"{audit.audited} packages audited",
+            unmeasured=unmeasured,
+            outside=unmeasured is not None,
+        )
+
+    async def _pins(self, declared: Declared) -> tuple[set[tuple[str, str]], str | None]:
+        """Give the packages to audit: what is pinned as it is, what is locked, and the rest resolved."""
+        pins = {pin for line in declared.wanted if (pin := pin_of(line))}
+        pins |= {(name, version) for name, versions in declared.locked.items() for version in versions}
+        named = {name for name, _ in pins}
+        if declared.faults:
+            return pins, declared.faults[0]
+        if declared.direct:
+            return pins, f"{declared.direct[0]} is not from an index and cannot be audited"
+        if declared.has_lock and declared.names() <= named:
+            return pins, None
+        try:
+            resolved = await self._environments.resolve(declared.wanted, declared.constraints)
+        except EnvironmentUnavailable as exc:
+            return pins, str(exc)
+        found = {pin for line in resolved if (pin := pin_of(line))}
+        return pins | {pin for pin in found if pin[0] not in named}, None
+
+
+async def _read_sides(job: CheckJob) -> _Sides:
+    new = await _read(job, job.tree)
+    if job.side is Side.BASE or job.base_tree is None:
+        return _Sides(new, Declared())
+    return _Sides(new, await _read(job, job.base_tree))
+
+
+async def _read(job: CheckJob, tree: ObjectId) -> Declared:
+    return await read_declared(await reader_of(job.request.depot, tree), job.root, None)
+
+
+def _equal(new: Declared, old: Declared) -> bool:
+    fields = ("wanted", "constraints", "direct", "indexes", "locked", "faults")
+    return all(_unordered(getattr(new, name)) == _unordered(getattr(old, name)) for name in fields)
+
+
+def _unordered(value: object) -> object:
+    return frozenset(value) if isinstance(value, tuple) else value
+
+
+def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
+    """Give findings about where requirements come from, and whether the lock file follows."""
+    found = [
+        make.make(
+            "direct-requirement",
+            f"{line} does not come from a package index",
+            path=sides.new.where.get(line),
+            context=line,
+            help=_DIRECT_HELP,
+        )
+        for line in sides.fresh("direct")
+    ]
+    found += [
+        make.make(
+            "index-override",
+            f"{line} points at another package index",
+            path=sides.new.where.get(line),
+            context=line,
+            help=_INDEX_HELP,
+        )
+        for line in sides.fresh("indexes")
+    ]
+    for line in sides.fresh("wanted"):
+        one = Requirement(line)
+        name = canonicalize_name(one.name)
+        if sides.new.has_lock and not _locked(sides.new, one, name):
+            found.append(
+                make.make(
+                    "not-locked",
+                    f"{line} is not in the lock file",
+                    path=sides.new.where.get(line),
+                    context=line,
+                    help="Lock again, and commit the lock file.",
+                )
+            )
+        elif not one.specifier and not sides.new.has_lock:
+            found.append(
+                make.make(
+                    "not-pinned",
+                    f"{line} names no version",
+                    path=sides.new.where.get(line),
+                    context=line,
+                    severity=Severity.NOTE,
+                    effect=Effect.NOTES,
+                    help="Name the versions that are known to work.",
+                )
+            )
+    return found
+
+
+def _locked(declared: Declared, one: Requirement, name: str) -> bool:
+    return any(one.specifier.contains(version, prereleases=True) for version in declared.locked.get(name, ()))
+
+
+def _place(declared: Declared, package: str) -> str | None:
+    """Give the file in which a package is declared, or None if another one brings it."""
+    for line in declared.wanted:
+        if canonicalize_name(Requirement(line).name) == package:
+            return declared.where.get(line)
+    return None

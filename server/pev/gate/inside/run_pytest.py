@@ -1,0 +1,82 @@
+"""Runs pytest in a project's interpreter and writes what happened to a file, as it happens.
+
+Started by path, with the report's path as its first argument and pytest's own arguments behind it. The
+report is a line of JSON per event, so that a run which ends itself, or is killed, still shows how far it
+came. What it says is a claim of the process under test: the gate compares it with what it knows otherwise.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+
+MAX_TEXT = 8_000
+
+
+class Recorder:
+    """A pytest plugin that writes the events of a run."""
+
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._pid = os.getpid()
+
+    def _write(self, **event: Any) -> None:
+        if os.getpid() == self._pid:  # a forked test process must not speak for the run
+            os.write(self._fd, (json.dumps(event) + "\n").encode("utf-8", "backslashreplace"))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Write the ids of all tests that were collected."""
+        self._write(event="collected", ids=[item.nodeid for item in session.items])
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Write a file that could not be collected."""
+        if report.failed:
+            self._write(event="uncollected", id=report.nodeid, text=_tail(report.longreprtext))
+        elif report.skipped:
+            self._write(event="file-skipped", id=report.nodeid, text=_reason(report.longrepr))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Write which test is about to run."""
+        self._write(event="started", id=nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the outcome of one phase of a test."""
+        if report.when == "call" or report.outcome != "passed":
+            self._write(
+                event="outcome",
+                id=report.nodeid,
+                when=report.when,
+                outcome=report.outcome,
+                xfail=hasattr(report, "wasxfail"),
+                text=_tail(report.longreprtext) if report.failed else _reason(report.longrepr),
+                line=_line(report),
+                seconds=round(report.duration, 4),
+            )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write how the run ended."""
+        self._write(event="finished", status=int(exitstatus))
+
+
+def _tail(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT // 2] + "\n[...]\n" + text[-MAX_TEXT // 2 :]
+
+
+def _reason(longrepr: object) -> str:
+    return _tail(str(longrepr[2])) if isinstance(longrepr, tuple) and len(longrepr) == 3 else ""
+
+
+def _line(report: pytest.TestReport) -> "int | None":
+    line = report.location[1]
+    return None if line is None else line + 1
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[2:]
+    recorder = Recorder(sys.argv[1])
+    sys.argv = ["pytest", *arguments]
+    sys.exit(pytest.main(arguments, plugins=[recorder]))

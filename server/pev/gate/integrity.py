@@ -1,0 +1,200 @@
+"""The check that is always on: what a change does to the ground that the other checks stand on.
+
+Protected files, suppressions, tests that vanish or get weaker, modules that shadow tools, links that lead
+out. It only reads, so it needs no trust, and no policy can leave it out.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from anyio import to_thread
+
+from pev.findings import Effect, Finding, Severity
+from pev.gate.demands import ALWAYS
+from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
+from pev.gate.intruders import find_intruders, link_fault
+from pev.gate.subjects import Test, inventory, is_test_file
+from pev.gate.suppressions import new_ones
+from pev.repos.objects import Change, Status
+
+_MAX_BYTES: Final = 4 * 2**20
+_SUPPRESSED: Final = "Fix what the tool reports instead, or let a person allow this one finding."
+_TEST_HELP: Final = "Restore the test, or have the plan name this file; a person can also allow it."
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A changed Python file, before and after; None where it does not exist."""
+
+    path: str
+    old_path: str | None
+    old: str | None
+    new: str | None
+
+
+class Integrity(Check):
+    """Compares the change with its base, file by file."""
+
+    name = ALWAYS
+    weight: ClassVar[int] = 100
+    whole: ClassVar[bool] = True
+
+    async def run(self, job: CheckJob) -> Measured:
+        """List what the change does to tests, suppressions and the tools' ground."""
+        if job.base_tree is None:
+            return Measured(reason="there is no base to compare with")
+        make = job.maker(self.name)
+        pairs = [await _read(job, change) for change in job.changes if _is_python(change)]
+        findings = [*await _links(job, make)]
+        findings += await to_thread.run_sync(lambda: list(_compare(job, make, pairs)))
+        findings += await self._intruders(job, make)
+        return Measured(findings=tuple(findings), reason=f"{len(job.changes)} changed files compared")
+
+    async def _intruders(self, job: CheckJob, make: FindingMaker) -> list[Finding]:
+        present = {entry.path for entry in await job.request.depot.entries(job.request.snapshot)}
+        added = [change.path for change in job.changes if change.status in (Status.ADDED, Status.RENAMED)]
+        roots = {project.root for project in job.policy.projects}
+        roots |= {"src" if root == "." else f"{root}/src" for root in roots}
+        return [
+            make.make(one.rule, one.message, path=one.path, help=one.help, effect=one.effect)
+            for one in find_intruders(added, present, roots)
+        ]
+
+
+def _is_python(change: Change) -> bool:
+    return change.path.endswith((".py", ".pyi")) or change.old_path.endswith((".py", ".pyi"))
+
+
+async def _read(job: CheckJob, change: Change) -> Pair:
+    """Read both sides of a changed file; what is too large to be source is read as empty."""
+    depot, base = job.request.depot, job.base_tree
+    old_path = None if change.status is Status.ADDED else change.old_path
+    old = await depot.read_blob(base, old_path) if base is not None and old_path else None
+    new = (
+        await depot.read_blob(job.request.snapshot, change.path)
+        if change.status is not Status.DELETED
+        else None
+    )
+    return Pair(change.path, old_path, _text(old), _text(new))
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw[:_MAX_BYTES].decode("utf-8", "replace")
+
+
+async def _links(job: CheckJob, make: FindingMaker) -> list[Finding]:
+    changed = {change.path for change in job.changes if change.status is not Status.DELETED}
+    out = []
+    for entry in await job.request.depot.entries(job.request.snapshot):
+        if entry.path not in changed:
+            continue
+        fault = ""
+        if entry.mode == "160000":
+            fault = f"{entry.path} is a submodule, whose content no check sees"
+        elif entry.mode == "120000":
+            target = await job.request.depot.read_blob(job.request.snapshot, entry.path) or b""
+            fault = link_fault(entry.path, target.decode("utf-8", "replace"))
+        if fault:
+            out.append(make.make("link", fault, path=entry.path, help="Replace it by plain files."))
+    return out
+
+
+def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
+    texts = {pair.path: (pair.old, pair.new or "") for pair in pairs}
+    for path, fresh in new_ones(texts).items():
+        for one in fresh:
+            yield make.make(
+                f"new-{one.kind}",
+                f"new suppression: {one.text}",
+                path=path,
+                line=one.line,
+                context=f"{one.text} {one.code}",
+                help=_SUPPRESSED,
+            )
+    tests = {pair.path: (_tests(pair.old_path, pair.old), _tests(pair.path, pair.new)) for pair in pairs}
+    yield from _lost_tests(job, make, tests)
+
+
+def _tests(path: str | None, text: str | None) -> dict[str, Test] | None:
+    if path is None or text is None or not is_test_file(path):
+        return {}
+    return inventory(text)
+
+
+def _lost_tests(
+    job: CheckJob,
+    make: FindingMaker,
+    tests: Mapping[str, tuple[dict[str, Test] | None, dict[str, Test] | None]],
+) -> Iterator[Finding]:
+    """List tests of the base that are gone, shadowed, skipped or weaker now."""
+    added: dict[tuple[str, str], int] = {}
+    for old, new in tests.values():
+        for name, test in (new or {}).items():
+            if name not in (old or {}):
+                added[(name, test.body)] = added.get((name, test.body), 0) + 1
+    renamed = {body for _, body in added}
+    for path, (old, new) in tests.items():
+        if new is None:
+            yield make.make(
+                "unreadable-tests", f"{path} cannot be parsed", path=path, help="Correct its syntax."
+            )
+            continue
+        for name, was in (old or {}).items():
+            now = new.get(name)
+            if now is not None:
+                yield from _changed_test(job, make, path, was, now)
+            elif (name, was.body) in added or was.body in renamed:
+                continue
+            else:
+                yield _lost(job, make, "test-removed", f"test {name} is gone", path, name)
+
+
+def _changed_test(job: CheckJob, make: FindingMaker, path: str, was: Test, now: Test) -> Iterator[Finding]:
+    if now.duplicates > was.duplicates:
+        yield _lost(
+            job,
+            make,
+            "test-shadowed",
+            f"test {now.name} is defined twice: only the last runs",
+            path,
+            now.name,
+        )
+    if now.skips > was.skips:
+        yield make.make(
+            "test-skipped",
+            f"test {now.name} is skipped or expected to fail",
+            path=path,
+            line=now.line,
+            context=now.name,
+            help=_TEST_HELP,
+            effect=Effect.HOLDS if _planned(job, path) else Effect.BLOCKS,
+        )
+    weaker = len(now.asserts) < len(was.asserts) or any(
+        mine < theirs for mine, theirs in zip(now.asserts, was.asserts, strict=False)
+    )
+    if was.body != now.body and weaker:
+        yield _lost(
+            job, make, "test-weakened", f"test {now.name} asserts less than before", path, now.name, now.line
+        )
+
+
+def _planned(job: CheckJob, path: str) -> bool:
+    return job.request.plan is not None and job.request.plan.covers(path)
+
+
+def _lost(
+    job: CheckJob, make: FindingMaker, rule: str, message: str, path: str, name: str, line: int | None = None
+) -> Finding:
+    """Make a finding about a test that proves less; an approved plan that names the file makes it a note."""
+    planned = _planned(job, path)
+    return make.make(
+        rule,
+        message + ("; the approved plan names this file" if planned else ""),
+        path=path,
+        line=line,
+        context=name,
+        severity=Severity.NOTE if planned else Severity.WARNING,
+        effect=Effect.NOTES if planned else Effect.HOLDS,
+        help=_TEST_HELP,
+    )

@@ -1,0 +1,274 @@
+"""What the gate is made of: the request, the check, and what a check is given and gives back.
+
+A check measures one tree and knows nothing of outcomes of a gate: whether a finding is new, whether it
+was let through, and what that means, is the engine's business.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Protocol
+
+from pydantic import Field
+
+from pev.findings import Effect, Finding, Severity, fingerprint
+from pev.gate.demands import CheckSettings, LoadedPolicy, Policy
+from pev.models import Digest, LetThrough, Model, ObjectId
+from pev.plan import Plan
+from pev.proc import Completed
+from pev.repos.objects import Change, Entry, Status
+from pev.text import one_line
+
+
+class Depot(Protocol):
+    """What the gate needs of a depot: to read trees, and to write one out."""
+
+    async def tree_of(self, commit: str) -> ObjectId:
+        """Give the tree of a commit."""
+
+    async def read_blob(self, treeish: str, path: str) -> bytes | None:
+        """Give a file's content, or None if the tree has no such file."""
+
+    async def entries(self, tree: str) -> Sequence[Entry]:
+        """List all files, links and submodules of a tree, folders opened."""
+
+    async def changes(self, old_tree: str, new_tree: str) -> Sequence[Change]:
+        """List what differs, renames detected."""
+
+    async def changed_lines(self, old: str, new: str) -> Mapping[str, frozenset[int]]:
+        """Give the lines of the new side that the change wrote, by path."""
+
+    async def materialise(self, tree: str, into: Path) -> Any:
+        """Write a tree from its blobs, without filters."""
+
+
+class Trust(StrEnum):
+    """Whether a person trusted this policy hash, so that the repository's own code may run."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+
+
+class Side(StrEnum):
+    """Which of the two trees a check looks at."""
+
+    CANDIDATE = "candidate"
+    BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class GateRequest:
+    """What is to be judged, and by what.
+
+    `base_commit` is what the change is compared with; without one every finding counts (only for a single
+    check). `trusted_commit` is where policy, configuration and harness come from.
+    """
+
+    depot: Depot
+    snapshot: ObjectId
+    base_commit: ObjectId | None
+    trusted_commit: ObjectId
+    policy: LoadedPolicy
+    trust: Trust = Trust.UNTRUSTED
+    plan: Plan | None = None
+    let_throughs: tuple[LetThrough, ...] = ()
+    limit_s: float | None = None
+
+
+class Measured(Model):
+    """What a check saw in one tree.
+
+    `unmeasured` is the reason why the tree, or a part of it, could not be measured: then the check is not
+    conclusive, whatever it found. `outside` says that this reason lies not in the tree (no time left, no
+    index, no trust): such a measurement is never reused, and says nothing about the repository. `facts` are
+    figures that the other side is compared with.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    unmeasured: str | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+    environment: Digest | None = None
+    outside: bool = False
+    log: bytes = Field(default=b"", exclude=True, repr=False)
+
+
+class Clock:
+    """The time that a check has, from its launch.
+
+    What went into building its environment is charged too, but never more than half of the limit.
+    """
+
+    def __init__(self, limit_s: float, spent_s: float = 0.0) -> None:
+        self.limit_s = limit_s
+        self._end = time.monotonic() + limit_s - min(spent_s, limit_s / 2)
+
+    def left_s(self) -> float:
+        """Give the seconds that are left, at least 0."""
+        return max(0.0, self._end - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A tree on the disk, in a folder of ours. `scratch` is a writable folder beside it."""
+
+    root: Path
+    scratch: Path
+    tree: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that sees a checkout's dependencies and its project; `site` holds the dependencies."""
+
+    python: Path
+    site: Path
+    bins: tuple[Path, ...]
+    readable: tuple[Path, ...]
+    key: Digest
+
+
+class Bench(Protocol):
+    """Where a check works: checkouts, interpreters and processes, all of ours and all temporary."""
+
+    async def checkout(
+        self, side: Side, *, private: str = "", replaced: Mapping[str, bytes | None] | None = None
+    ) -> Checkout:
+        """Give a checkout of one side; a `private` one belongs to the check that names it.
+
+        `replaced` writes other content over single files, None removes one.
+        """
+
+    async def interpreter(self, side: Side, checkout: Checkout, root: str) -> Interpreter:
+        """Give an interpreter for a project of a checkout. Raises EnvironmentUnavailable."""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        checkout: Checkout,
+        clock: Clock,
+        interpreter: Interpreter | None = None,
+        env: Mapping[str, str] | None = None,
+        writable: bool = False,
+    ) -> Completed:
+        """Run a program in the sandbox, within the time that is left."""
+
+    async def touched(self, checkout: Checkout) -> tuple[str, ...]:
+        """List tracked files of a checkout that are no longer as they were written."""
+
+    async def read(self, side: Side, path: str) -> bytes | None:
+        """Give a file of one side, as the checkout shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckJob:
+    """One check, on one project, on one side.
+
+    `base` measures the same check on the base, once, and gives None where there is no base.
+    """
+
+    side: Side
+    request: GateRequest
+    base_tree: ObjectId | None
+    root: str
+    policy: Policy
+    settings: CheckSettings
+    changes: tuple[Change, ...]
+    changed_lines: Mapping[str, frozenset[int]]
+    clock: Clock
+    bench: Bench
+    base: Callable[[], Awaitable[Measured | None]]
+    approved: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def tree(self) -> ObjectId:
+        """The tree that this job looks at."""
+        if self.side is Side.BASE and self.base_tree is not None:
+            return self.base_tree
+        return self.request.snapshot
+
+    def folder(self, checkout: Checkout) -> Path:
+        """Give the project's folder in a checkout."""
+        return checkout.root / self.root if self.root != "." else checkout.root
+
+    def repo_path(self, path: str | Path, checkout: Checkout) -> str:
+        """Give a tool's path (absolute, or relative to the project) relative to the repository."""
+        absolute = (self.folder(checkout) / path).resolve()
+        root = checkout.root.resolve()
+        return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else str(path)
+
+    def maker(self, check: str) -> "FindingMaker":
+        """Give the maker of findings for a check on this side."""
+        moved = {one.path: one.old_path for one in self.changes if one.status is Status.RENAMED}
+        return FindingMaker(check, moved if self.side is Side.CANDIDATE else None)
+
+    def in_project(self, path: str) -> bool:
+        """Say whether a path of the repository belongs to this job's project."""
+        return self.root == "." or PurePosixPath(path).is_relative_to(self.root)
+
+
+class Check(ABC):
+    """One lens of the gate.
+
+    `weight` orders the start: the heaviest first. `needs_trust` says that it runs the repository's own code.
+    `whole` checks look at the repository once, the others at each project.
+    """
+
+    name: str
+    weight: ClassVar[int] = 0
+    tools: ClassVar[tuple[str, ...]] = ()
+    needs_trust: ClassVar[bool] = False
+    needs_environment: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
+
+    @abstractmethod
+    async def run(self, job: CheckJob) -> Measured:
+        """Measure one tree.
+
+        What was found and what could not be measured is in the answer; only a defect of PEV, or a
+        cancellation, is an exception.
+        """
+
+
+class FindingMaker:
+    """Makes the findings of one check, and tells equal ones apart by counting them."""
+
+    def __init__(self, check: str, origins: Mapping[str, str] | None = None) -> None:
+        """Begin; `origins` maps a moved file to where it was, so that its findings keep their names."""
+        self._check = check
+        self._origins = origins or {}
+        self._seen: dict[tuple[str, str | None, str], int] = {}
+
+    def make(
+        self,
+        rule: str,
+        message: str,
+        *,
+        help: str,  # noqa: A002 - named as the field of Finding that it fills
+        path: str | None = None,
+        line: int | None = None,
+        context: str | None = None,
+        severity: Severity = Severity.ERROR,
+        effect: Effect = Effect.BLOCKS,
+    ) -> Finding:
+        """Make a finding; `context` (else the message) names it apart from its line number."""
+        named = context if context is not None else message
+        key = (rule, path, named)
+        nth = self._seen.get(key, 0)
+        self._seen[key] = nth + 1
+        return Finding(
+            check=self._check,
+            rule=rule,
+            path=path,
+            line=line if line is None or line >= 1 else None,
+            message=one_line(message),
+            severity=severity,
+            effect=effect,
+            fingerprint=fingerprint(self._check, rule, self._origins.get(path or "", path), named, nth),
+            help=help,
+        )

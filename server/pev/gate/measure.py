@@ -1,0 +1,252 @@
+"""Turns what a check measured into its result: on all projects, against the base, within its time.
+
+Findings that the base has too are old. What cannot be measured is INCONCLUSIVE, except where the base
+cannot be measured either and nobody wrote the policy down: then the check does not apply here.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import anyio
+from anyio import to_thread
+
+from pev.config import Config
+from pev.errors import PevError
+from pev.findings import Age, CheckResult, Effect, Finding, Outcome, outcome_of_findings
+from pev.gate.command import Command
+from pev.gate.demands import ALWAYS, BUILT_IN
+from pev.gate.harness import Harness
+from pev.gate.interface import Check, CheckJob, Clock, GateRequest, Measured, Side, Trust
+from pev.gate.outputs import excerpt
+from pev.gate.store import Store
+from pev.gate.tools import versions
+from pev.gate.workspace import Workspace
+from pev.models import Digest, ObjectId, hash_json
+from pev.repos.objects import Change
+from pev.sandbox.interface import Sandbox
+from pev.text import one_line
+
+UNTRUSTED = (
+    "it runs the repository's code, and nobody trusted this policy yet: `pev trust`, or --trust for one call"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One gate, or one single check, with all that its checks share."""
+
+    request: GateRequest
+    base_tree: ObjectId | None
+    harness: Harness
+    changes: tuple[Change, ...]
+    changed_lines: Mapping[str, frozenset[int]]
+    bench: Workspace
+
+
+class Once:
+    """Measures something at most once, however many ask at the same time."""
+
+    def __init__(self, measure: Callable[[], Awaitable[Measured | None]]) -> None:
+        self._measure = measure
+        self._lock = anyio.Lock()
+        self._done = False
+        self._value: Measured | None = None
+
+    async def __call__(self) -> Measured | None:
+        """Give the measurement, made now if nobody asked before."""
+        async with self._lock:
+            if not self._done:
+                self._value = await self._measure()
+                self._done = True
+            return self._value
+
+
+class Measurer:
+    """Runs checks within the server's slots and weighs what they found."""
+
+    def __init__(
+        self,
+        config: Config,
+        sandbox: Sandbox,
+        store: Store,
+        put_log: Callable[[bytes], Digest],
+        slots: anyio.Semaphore,
+    ) -> None:
+        self._config = config
+        self._sandbox = sandbox
+        self._store = store
+        self._put_log = put_log
+        self._slots = slots
+
+    async def result(self, this: Round, check: Check) -> CheckResult:
+        """Run a check over all projects that want it, and give one result."""
+        settings = this.request.policy.policy.settings(check.name)
+        begun = time.monotonic()
+        roots = self._roots(this, check)
+        if check.needs_trust and this.request.trust is not Trust.TRUSTED:
+            parts = [Measured(unmeasured=UNTRUSTED)]
+        else:
+            parts = [await self._project(this, check, root) for root in roots]
+        log = b"\n".join(part.log for part in parts if part.log)
+        outcome, reason = _weigh(parts, roots)
+        return CheckResult(
+            check=check.name,
+            outcome=outcome,
+            reason=one_line(reason),
+            findings=tuple(finding for part in parts for finding in part.findings),
+            blocking=settings.blocking if check.name != ALWAYS else True,
+            seconds=time.monotonic() - begun,
+            tools=versions(*check.tools) if check.tools else {},
+            environment=next((part.environment for part in parts if part.environment), None),
+            sandbox=self._sandbox.name,
+            sandboxed=self._sandbox.confines,
+            excerpt=await to_thread.run_sync(excerpt, log),
+            log=await to_thread.run_sync(self._put_log, log) if log else None,
+        )
+
+    def _roots(self, this: Round, check: Check) -> list[str]:
+        policy = this.request.policy.policy
+        if isinstance(check, Command):
+            return [check.own.root if check.own.root in {one.root for one in policy.projects} else "."]
+        if check.whole:
+            return ["."]
+        return [
+            p.root for p in policy.projects if check.name in (policy.checks if p.checks is None else p.checks)
+        ]
+
+    async def _project(self, this: Round, check: Check, root: str) -> Measured:
+        """Measure one project, and hold it against the base."""
+        base = Once(lambda: self._base(this, check, root))
+        clock, measured = await self._measure(this, check, root, Side.CANDIDATE, base)
+        if check.name == ALWAYS:
+            measured = measured.model_copy(update={"findings": (*this.harness.findings, *measured.findings)})
+        elif measured.findings or (measured.unmeasured and self._may_be_skipped(this, check, clock)):
+            measured = _compare(measured, await base(), skip=self._may_be_skipped(this, check, clock))
+        return measured.model_copy(update={"findings": _let_through(this.request, measured.findings)})
+
+    def _may_be_skipped(self, this: Round, check: Check, clock: Clock) -> bool:
+        """Say whether a check that cannot run may turn out not to apply here."""
+        return check.name in BUILT_IN and not this.request.policy.explicit and clock.left_s() > 0
+
+    async def _base(self, this: Round, check: Check, root: str) -> Measured | None:
+        """Measure the base, or give what was measured of it before."""
+        if this.base_tree is None:
+            return None
+        request = this.request
+        wanted: object = None
+        if check.needs_environment:
+            wanted = await this.bench.wanted_key(Side.BASE, root)
+        value = [
+            [check.name, root, this.base_tree, request.trusted_commit, request.policy.hash, request.trust],
+            sorted([path, request.snapshot] for path in this.harness.approved),
+            versions(*check.tools) if check.tools else {},
+            [self._sandbox.name, wanted],
+        ]
+        key = hash_json(value)
+        if (kept := self._store.measured(key)) is not None:
+            return kept
+        _, measured = await self._measure(this, check, root, Side.BASE, Once(_nothing))
+        if not measured.outside:
+            await to_thread.run_sync(self._store.keep_measured, key, measured)
+        return measured
+
+    async def _measure(
+        self, this: Round, check: Check, root: str, side: Side, base: Once
+    ) -> tuple[Clock, Measured]:
+        """Run a check on one side, in a slot of the server; its clock starts when it has one.
+
+        The base is measured in the slot of the candidate: whoever asks for it holds one already.
+        """
+        settings = this.request.policy.policy.settings(check.name)
+        limits = (settings.limit_s, self._config.check_limit_s, this.request.limit_s)
+        begun = time.monotonic()
+        if side is Side.CANDIDATE:
+            await this.bench.prepare(check, root)
+        spent_s = time.monotonic() - begun
+        slot = self._slots if side is Side.CANDIDATE else anyio.Semaphore(1)
+        async with slot:
+            clock = Clock(min(limit for limit in limits if limit is not None), spent_s)
+            job = CheckJob(
+                side=side,
+                request=this.request,
+                base_tree=this.base_tree,
+                root=root,
+                policy=this.request.policy.policy,
+                settings=settings,
+                changes=this.changes,
+                changed_lines=this.changed_lines,
+                clock=clock,
+                bench=this.bench,
+                base=base,
+                approved=this.harness.approved,
+            )
+            try:
+                return clock, await check.run(job)
+            except PevError as exc:
+                return clock, Measured(unmeasured=str(exc), outside=True)
+
+
+async def _nothing() -> Measured | None:
+    return None
+
+
+def _compare(measured: Measured, base: Measured | None, *, skip: bool) -> Measured:
+    """Mark what the base has too as old; name a check that the base cannot run either."""
+    if base is None:
+        return measured
+    old = {one.fingerprint for one in base.findings}
+    marked = tuple(
+        one.model_copy(update={"age": Age.OLD}) if one.fingerprint in old else one
+        for one in measured.findings
+    )
+    update: dict[str, object] = {"findings": marked}
+    if measured.unmeasured and base.unmeasured and skip and not (measured.outside or base.outside):
+        update |= {"unmeasured": None, "facts": {"skipped": f"cannot run on the base: {base.unmeasured}"}}
+    return measured.model_copy(update=update)
+
+
+def _let_through(request: GateRequest, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Mark what a person allowed on exactly this snapshot."""
+    allowed = {
+        one.fingerprint: one.principal for one in request.let_throughs if one.snapshot == request.snapshot
+    }
+    return tuple(
+        one.model_copy(update={"allowed_by": allowed[one.fingerprint]}) if one.fingerprint in allowed else one
+        for one in findings
+    )
+
+
+def _weigh(parts: list[Measured], roots: list[str]) -> tuple[Outcome, str]:
+    """Give the outcome and the reason of a check from what it measured in each project."""
+    said = [_weigh_one(part) for part in parts]
+    order = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.HELD, Outcome.PASSED, Outcome.SKIPPED)
+    outcome = next(one for one in order if one in {own for own, _ in said})
+    if len(said) == 1:
+        return said[0]
+    reasons = [
+        f"{root}: {reason}" for root, (own, reason) in zip(roots, said, strict=False) if own is outcome
+    ]
+    return outcome, "; ".join(reasons)
+
+
+def _weigh_one(measured: Measured) -> tuple[Outcome, str]:
+    counting = [one for one in measured.findings if one.counts() and one.effect is not Effect.NOTES]
+    outcome = outcome_of_findings(measured.findings)
+    if outcome is Outcome.FAILED:
+        return outcome, _headline([one for one in counting if one.effect is Effect.BLOCKS])
+    if measured.unmeasured is not None:
+        return Outcome.INCONCLUSIVE, measured.unmeasured
+    if skipped := measured.facts.get("skipped"):
+        return Outcome.SKIPPED, str(skipped)
+    if outcome is Outcome.HELD:
+        return outcome, _headline(counting)
+    old = sum(one.age is Age.OLD for one in measured.findings)
+    return Outcome.PASSED, measured.reason + (f"; {old} old findings do not count" if old else "")
+
+
+def _headline(findings: list[Finding]) -> str:
+    first = findings[0]
+    place = f"{first.path}:{first.line}: " if first.path and first.line else ""
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return f"{place}{first.message}{more}"

@@ -1,0 +1,285 @@
+"""What a project declares that it needs, read from its files as data; nothing of it is run.
+
+Sources: `[project]` dependencies and extras, `[dependency-groups]`, requirements files (with what they
+include), `setup.cfg`, and `uv.lock`.
+"""
+
+import configparser
+import re
+import tomllib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from pydantic import Field
+
+from pev.gate.demands import EnvironmentSettings
+from pev.models import Model
+
+ReadFile = Callable[[str], Awaitable[bytes | None]]
+TEST_NAMES: Final = ("test", "tests", "testing", "dev", "typing", "types")
+REQUIREMENT_FILES: Final = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-test.txt",
+    "requirements-tests.txt",
+    "requirements_dev.txt",
+    "requirements_test.txt",
+    "dev-requirements.txt",
+    "test-requirements.txt",
+    "requirements/base.txt",
+    "requirements/main.txt",
+    "requirements/dev.txt",
+    "requirements/test.txt",
+    "requirements/tests.txt",
+)
+_OPTION: Final = re.compile(r"^(--?[A-Za-z-]+)(?:[= ]+(.*))?$")
+_INDEX_OPTIONS: Final = {
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "-f",
+    "--find-links",
+    "--no-index",
+    "--trusted-host",
+}
+_HASH: Final = re.compile(r"\s--hash[= ]\S+")
+
+
+class Declared(Model):
+    """Requirements of one project.
+
+    `wanted` are PEP 508 lines, `direct` those that name a URL, a VCS or a path; `indexes` are settings that
+    point at another package index; `locked` maps names of uv.lock to versions. `where` says in which file
+    each line stood, `faults` what could not be read.
+    """
+
+    wanted: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    direct: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    locked: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    where: dict[str, str] = Field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    has_lock: bool = False
+
+    def names(self) -> set[str]:
+        """Give the canonical names of everything that is wanted."""
+        return {canonicalize_name(Requirement(line).name) for line in self.wanted}
+
+
+class _Collector:
+    """Gathers lines, each once, in order."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, None] = {}
+        self.constraints: dict[str, None] = {}
+        self.direct: dict[str, None] = {}
+        self.indexes: dict[str, None] = {}
+        self.faults: list[str] = []
+        self.where: dict[str, str] = {}
+
+    def add(self, line: str, file: str, *, constraint: bool = False) -> None:
+        """Take one requirement in; what is not PEP 508 is a direct reference or a fault."""
+        try:
+            one = Requirement(line)
+        except InvalidRequirement:
+            self.add_odd(line, file)
+            return
+        self.where.setdefault(str(one), file)
+        if one.url:
+            self.direct[str(one)] = None
+        elif constraint:
+            self.constraints[str(one)] = None
+        else:
+            self.wanted[str(one)] = None
+
+    def add_odd(self, line: str, file: str) -> None:
+        self.where.setdefault(line, file)
+        if re.match(r"^(git|hg|svn|bzr)\+|^https?://|^file:|^\.{0,2}/|^\.$|.*\.(whl|zip|tar\.gz)$", line):
+            self.direct[line] = None
+        else:
+            self.faults.append(f"{file}: {line!r} is not a requirement")
+
+
+async def read_declared(read: ReadFile, root: str, settings: EnvironmentSettings | None) -> Declared:
+    """Read what a project declares.
+
+    With `settings` only what its environment takes: its own requirements, and the groups, extras and files
+    that are named or usual for tests. Without, everything that stands anywhere.
+    """
+    got = _Collector()
+    prefix = PurePosixPath(root)
+    table = await _read_toml(read, (prefix / "pyproject.toml").as_posix(), got)
+    _from_project(table, settings, got, (prefix / "pyproject.toml").as_posix())
+    await _from_setup_cfg(read, prefix, got)
+    files: Iterable[str] = REQUIREMENT_FILES
+    if settings is not None and settings.requirements is not None:
+        files = settings.requirements
+    for name in files:
+        await _from_file(read, (prefix / name).as_posix(), got, set())
+    lock = await _read_toml(read, (prefix / "uv.lock").as_posix(), got)
+    if not lock and root != ".":
+        lock = await _read_toml(read, "uv.lock", got)
+    own = _own_name(table)
+    return Declared(
+        wanted=tuple(line for line in got.wanted if canonicalize_name(Requirement(line).name) != own),
+        constraints=tuple(got.constraints),
+        direct=tuple(got.direct),
+        indexes=tuple(got.indexes),
+        locked=_locked(lock),
+        where=got.where,
+        faults=tuple(got.faults),
+        has_lock=bool(lock),
+    )
+
+
+def _own_name(table: Mapping[str, Any]) -> str:
+    project = table.get("project")
+    name = project.get("name") if isinstance(project, dict) else None
+    return canonicalize_name(name) if isinstance(name, str) else ""
+
+
+async def _read_toml(read: ReadFile, path: str, got: _Collector) -> dict[str, Any]:
+    raw = await read(path)
+    if raw is None:
+        return {}
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        got.faults.append(f"{path}: {exc}")
+        return {}
+
+
+def _from_project(
+    table: Mapping[str, Any], settings: EnvironmentSettings | None, got: _Collector, file: str
+) -> None:
+    project = table.get("project")
+    project = project if isinstance(project, dict) else {}
+    for line in _strings(project.get("dependencies")):
+        got.add(line, file)
+    extras = project.get("optional-dependencies")
+    for name, lines in (extras if isinstance(extras, dict) else {}).items():
+        if _chosen(name, settings.extras if settings else None, everything=settings is None):
+            for line in _strings(lines):
+                got.add(line, file)
+    groups = table.get("dependency-groups")
+    groups = groups if isinstance(groups, dict) else {}
+    for name in groups:
+        if _chosen(name, settings.groups if settings else None, everything=settings is None):
+            for line in _group(groups, name, set()):
+                got.add(line, file)
+    tool = table.get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    if isinstance(uv, dict):
+        _from_uv(uv, got, file)
+
+
+def _from_uv(uv: Mapping[str, Any], got: _Collector, file: str) -> None:
+    for line in _strings(uv.get("dev-dependencies")):
+        got.add(line, file)
+    for line in _strings(uv.get("constraint-dependencies")):
+        got.add(line, file, constraint=True)
+    for key in ("index", "index-url", "extra-index-url", "find-links", "no-index"):
+        if uv.get(key):
+            got.indexes[f"tool.uv.{key}"] = None
+            got.where[f"tool.uv.{key}"] = file
+    sources = uv.get("sources")
+    for name, source in (sources if isinstance(sources, dict) else {}).items():
+        if isinstance(source, dict) and not source.get("workspace"):
+            got.direct[f"{name} @ tool.uv.sources"] = None
+            got.where[f"{name} @ tool.uv.sources"] = file
+
+
+def _chosen(name: str, named: tuple[str, ...] | None, *, everything: bool) -> bool:
+    if everything:
+        return True
+    return canonicalize_name(name) in {
+        canonicalize_name(one) for one in (TEST_NAMES if named is None else named)
+    }
+
+
+def _group(groups: Mapping[str, Any], name: str, seen: set[str]) -> list[str]:
+    """Give the lines of a dependency group, included groups opened (PEP 735)."""
+    own = {canonicalize_name(key): value for key, value in groups.items()}
+    key = canonicalize_name(name)
+    if key in seen or not isinstance(own.get(key), list):
+        return []
+    out: list[str] = []
+    for item in own[key]:
+        if isinstance(item, str):
+            out.append(item)
+        elif isinstance(item, dict) and isinstance(item.get("include-group"), str):
+            out += _group(groups, item["include-group"], seen | {key})
+    return out
+
+
+async def _from_setup_cfg(read: ReadFile, prefix: PurePosixPath, got: _Collector) -> None:
+    path = (prefix / "setup.cfg").as_posix()
+    raw = await read(path)
+    if raw is None:
+        return
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(raw.decode("utf-8", "replace"))
+    except configparser.Error as exc:
+        got.faults.append(f"{path}: {exc.message.splitlines()[0]}")
+        return
+    for section, key in (("options", "install_requires"), ("options", "tests_require")):
+        for line in parser.get(section, key, fallback="").splitlines():
+            if line.strip() and not line.strip().startswith(("#", "file:")):
+                got.add(line.strip(), path)
+
+
+async def _from_file(
+    read: ReadFile, path: str, got: _Collector, seen: set[str], *, constraint: bool = False
+) -> None:
+    raw = await read(path)
+    if raw is None or path in seen:
+        if raw is None and seen:
+            got.faults.append(f"{path} is included but is not there")
+        return
+    seen.add(path)
+    for line in _logical_lines(raw.decode("utf-8", "replace")):
+        option = _OPTION.match(line) if line.startswith("-") else None
+        if option is None:
+            got.add(_HASH.sub("", line).strip(), path, constraint=constraint)
+        else:
+            await _option(read, option[1], (option[2] or "").strip(), path, got, seen)
+
+
+async def _option(read: ReadFile, flag: str, value: str, path: str, got: _Collector, seen: set[str]) -> None:
+    if flag in ("-r", "--requirement", "-c", "--constraint"):
+        target = (PurePosixPath(path).parent / value).as_posix()
+        await _from_file(read, target, got, seen, constraint=flag in ("-c", "--constraint"))
+    elif flag in ("-e", "--editable"):
+        if value.split("[")[0] not in (".", "./"):
+            got.direct[value] = None
+            got.where[value] = path
+    elif flag in _INDEX_OPTIONS:
+        setting = f"{flag} {value}".strip()
+        got.indexes[setting] = None
+        got.where[setting] = path
+
+
+def _logical_lines(text: str) -> list[str]:
+    joined = re.sub(r"\\\r?\n", " ", text)
+    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
+    return [line for line in lines if line]
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _locked(lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Give the packages of a uv.lock that come from an index: name to versions."""
+    out: dict[str, set[str]] = {}
+    packages = lock.get("package")
+    for one in packages if isinstance(packages, list) else []:
+        source = one.get("source") if isinstance(one, dict) else None
+        if isinstance(source, dict) and "registry" in source and isinstance(one.get("version"), str):
+            out.setdefault(canonicalize_name(str(one.get("name"))), set()).add(one["version"])
+    return {name: tuple(sorted(found)) for name, found in sorted(out.items())}

@@ -1,0 +1,113 @@
+"""The check `security`: what does bandit say at medium severity and above, and what hides from it?
+
+Bandit knows calls by their names. A name that is put together at run time out of constants has no honest
+reason, so it is a finding of its own.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from anyio import to_thread
+
+from pev.findings import Effect, Finding, Severity
+from pev.gate.disguise import find_disguises
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
+from pev.gate.outputs import listed, unusable
+from pev.gate.tools import command
+from pev.proc import Ending
+
+_SEVERITY: Final = {"HIGH": Severity.ERROR, "MEDIUM": Severity.WARNING}
+_HELP: Final = "Use the safe form that the rule's page names; a person can allow this one finding."
+
+
+class Security(Check):
+    """`bandit -r -ll`, with the trusted configuration, and a look for disguised names."""
+
+    name = "security"
+    weight: ClassVar[int] = 40
+    tools: ClassVar[tuple[str, ...]] = ("bandit",)
+
+    async def run(self, job: CheckJob) -> Measured:
+        """List risky calls, disguised names, and files that bandit could not read."""
+        checkout = await job.bench.checkout(job.side)
+        folder = job.folder(checkout)
+        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *_config(folder)]
+        argv += list(job.settings.paths) or ["."]
+        done = await job.bench.run(argv, cwd=folder, checkout=checkout, clock=job.clock)
+        report = _report(done.stdout) if done.ending is Ending.EXITED else None
+        if report is None or done.code not in (0, 1):
+            return unusable("bandit", done, job.clock)
+        make = job.maker(self.name)
+        found = [_finding(make, job, row, checkout) for row in report["results"]]
+        found += [_unread(make, job, row, checkout) for row in report["errors"]]
+        found += await to_thread.run_sync(_disguised, make, job, checkout)
+        return Measured(
+            findings=tuple(found), reason=f"{len(found)} findings", log=listed(found, done.stderr)
+        )
+
+
+def _config(folder: Path) -> list[str]:
+    path = folder / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get("tool", {})
+    except (OSError, ValueError):
+        return []
+    return ["-c", str(path)] if isinstance(table, dict) and table.get("bandit") else []
+
+
+def _report(raw: bytes) -> dict[str, Any] | None:
+    try:
+        report = json.loads(raw)
+    except ValueError:
+        return None
+    parts = (report.get("results"), report.get("errors")) if isinstance(report, dict) else ()
+    return report if parts and all(isinstance(part, list) for part in parts) else None
+
+
+def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Checkout) -> Finding:
+    code = str(row.get("code", ""))
+    line = row.get("line_number")
+    own = [text.partition(" ")[2] for text in code.splitlines() if text.startswith(f"{line} ")]
+    return make.make(
+        str(row.get("test_id", "bandit")),
+        f"{row.get('test_id')} {row.get('issue_text')}",
+        path=job.repo_path(str(row.get("filename")), checkout),
+        line=line if isinstance(line, int) else None,
+        context=own[0] if own else code,
+        severity=_SEVERITY.get(str(row.get("issue_severity")), Severity.WARNING),
+        help=_HELP,
+    )
+
+
+def _unread(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Checkout) -> Finding:
+    return make.make(
+        "unread",
+        f"bandit could not read this file: {row.get('reason')}",
+        path=job.repo_path(str(row.get("filename")), checkout),
+        context="unread",
+        help="Make it valid Python.",
+    )
+
+
+def _disguised(make: FindingMaker, job: CheckJob, checkout: Checkout) -> list[Finding]:
+    """Look for disguised names in the Python files that the change touches."""
+    out: list[Finding] = []
+    for change in job.changes:
+        path = checkout.root / change.path
+        if not change.path.endswith(".py") or not job.in_project(change.path) or not path.is_file():
+            continue
+        out += [
+            make.make(
+                "disguised-name",
+                f"a name is hidden from scanners: {one.what}",
+                path=change.path,
+                line=one.line,
+                context=one.what,
+                effect=Effect.BLOCKS if one.certain else Effect.HOLDS,
+                help="Write the name out, so that scanners and readers see it.",
+            )
+            for one in find_disguises(path.read_text("utf-8", "replace"))
+        ]
+    return out

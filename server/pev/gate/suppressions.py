@@ -1,0 +1,127 @@
+"""Finds what tells a tool to look away: comments, read as tokens, and decorators, read as syntax.
+
+A text in a string is not a suppression. One that was moved, or that stands on a line that was otherwise
+edited, is not new.
+"""
+
+import ast
+import difflib
+import io
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from pev.models import Model
+
+_PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
+    ("noqa", re.compile(r"#\s*(?:(?:ruff|flake8)\s*:\s*)?noqa\b[^#]*", re.IGNORECASE)),
+    ("ruff", re.compile(r"#\s*ruff\s*:\s*(?:disable|ignore|file-ignore)\b[^#]*", re.IGNORECASE)),
+    ("pylint", re.compile(r"#\s*pylint\s*:\s*(?:disable|skip-file)\b[^#]*", re.IGNORECASE)),
+    ("type-ignore", re.compile(r"#\s*(?:type|pyright|ty)\s*:\s*ignore\b[^#]*", re.IGNORECASE)),
+    ("type-pragma", re.compile(r"#\s*(?:mypy|pyright)\s*:\s*(?!ignore\b)\S[^#]*", re.IGNORECASE)),
+    ("nosec", re.compile(r"#\s*nosec\b[^#]*", re.IGNORECASE)),
+    ("no-cover", re.compile(r"#\s*pragma\s*:\s*no\s*(?:cover|branch)\b[^#]*", re.IGNORECASE)),
+    ("fmt", re.compile(r"#\s*(?:fmt|yapf)\s*:\s*(?:off|skip|disable)\b[^#]*", re.IGNORECASE)),
+    ("isort", re.compile(r"#\s*isort\s*:\s*(?:skip|skip_file|off)\b[^#]*", re.IGNORECASE)),
+)
+_DECORATORS: Final = {"no_type_check", "no_type_check_decorator"}
+
+
+class Suppression(Model):
+    """One suppression. `text` is what it says, white space folded; `code` the line that it stands on."""
+
+    kind: str
+    text: str
+    line: int
+    code: str
+
+
+def find(source: str) -> tuple[Suppression, ...]:
+    """List the suppressions of a Python file, in order. A file that is not Python is read line by line."""
+    lines = source.splitlines()
+    found = [
+        Suppression(kind=kind, text=" ".join(hit.split()).lower(), line=line, code=_at(lines, line))
+        for line, comment in _comments(source)
+        for kind, hit in _hits(comment)
+    ]
+    return tuple(sorted([*found, *_decorated(source, lines)], key=lambda one: one.line))
+
+
+def _comments(source: str) -> list[tuple[int, str]]:
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except (tokenize.TokenError, SyntaxError, IndentationError, ValueError):
+        return [
+            (number, line[line.index("#") :])
+            for number, line in enumerate(source.splitlines(), 1)
+            if "#" in line
+        ]
+    return [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _hits(comment: str) -> Iterable[tuple[str, str]]:
+    for kind, pattern in _PATTERNS:
+        yield from ((kind, hit.group()) for hit in pattern.finditer(comment))
+
+
+def _decorated(source: str, lines: list[str]) -> list[Suppression]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    marks = [mark for node in ast.walk(tree) for mark in getattr(node, "decorator_list", ())]
+    return [
+        Suppression(
+            kind="no-type-check", text=ast.unparse(mark), line=mark.lineno, code=_at(lines, mark.lineno)
+        )
+        for mark in marks
+        if ast.unparse(mark).split("(")[0].split(".")[-1] in _DECORATORS
+    ]
+
+
+def _at(lines: list[str], number: int) -> str:
+    return " ".join(lines[number - 1].split()) if number <= len(lines) else ""
+
+
+def new_ones(pairs: Mapping[str, tuple[str | None, str]]) -> dict[str, list[Suppression]]:
+    """List the suppressions that a change adds, by path.
+
+    `pairs` maps the path of each changed file to its text on the base (None if it is new) and now. Files that
+    the change deletes stand there too, with an empty text now, so that a move between files is seen.
+    """
+    pool = Counter(
+        (one.kind, one.text, one.code) for old, _ in pairs.values() if old is not None for one in find(old)
+    )
+    out: dict[str, list[Suppression]] = {}
+    for path, (old, new) in pairs.items():
+        fresh = []
+        edited = _edited_lines(old, new)
+        for one in find(new):
+            key = (one.kind, one.text, one.code)
+            if pool[key] > 0:
+                pool[key] -= 1
+            elif edited[(one.line, one.kind, one.text)] == 0:
+                fresh.append(one)
+        if fresh:
+            out[path] = fresh
+    return out
+
+
+def _edited_lines(old: str | None, new: str) -> Counter[tuple[int, str, str]]:
+    """Count suppressions of the new text that replace an equal one in an edited block of the old text."""
+    out: Counter[tuple[int, str, str]] = Counter()
+    if old is None or not new or not (before := find(old)):
+        return out
+    after = find(new)
+    blocks = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+    for tag, low, high, start, end in blocks:
+        if tag != "replace":
+            continue
+        had = Counter((one.kind, one.text) for one in before if low < one.line <= high)
+        for one in after:
+            if start < one.line <= end and had[(one.kind, one.text)] > 0:
+                had[(one.kind, one.text)] -= 1
+                out[(one.line, one.kind, one.text)] += 1
+    return out

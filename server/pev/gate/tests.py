@@ -1,0 +1,235 @@
+"""The check `tests`: do the tests pass, do they still say what they said, and do they run what changed?
+
+The candidate's tests run on the candidate's code; where tests were edited, the base's run on it too. A new
+failure is tried once more, alone, before it blocks; what then passes is flaky and is held.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from pev.errors import EnvironmentUnavailable, ToolMissing
+from pev.findings import Effect, Finding, Severity
+from pev.gate.coverage import changed_lines_findings, lines_of, spans, total_findings, total_of
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side
+from pev.gate.oracle import compare_runs, plan_oracle, reason_of
+from pev.gate.outputs import ended_badly, private_name, tree_changes
+from pev.gate.subjects import is_test_ground
+from pev.gate.testrun import Failure, TestRun, run_tests
+from pev.proc import Ending
+
+_RETRIED: Final = 50
+_HELP: Final = "Make the test pass by correcting the code; the log holds the whole failure."
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What one measurement works in."""
+
+    job: CheckJob
+    make: FindingMaker
+    checkout: Checkout
+    interpreter: Interpreter
+    run: TestRun
+    prefix: str
+
+
+class Tests(Check):
+    """pytest with coverage, in the project's own dependencies."""
+
+    __test__ = False
+    name = "tests"
+    weight: ClassVar[int] = 90
+    tools: ClassVar[tuple[str, ...]] = ("pytest", "pytest-cov", "coverage")
+    needs_trust: ClassVar[bool] = True
+    needs_environment: ClassVar[bool] = True
+
+    async def run(self, job: CheckJob) -> Measured:
+        """Run the tests, and compare them with the base's where that can change the answer."""
+        checkout = await job.bench.checkout(job.side, private=private_name("tests", job.root))
+        try:
+            interpreter = await job.bench.interpreter(job.side, checkout, job.root)
+            if fault := await _set_up(job, checkout, interpreter):
+                return Measured(unmeasured=fault, outside=True)
+            run = await run_tests(job, checkout, interpreter, label="main", coverage=True)
+        except (EnvironmentUnavailable, ToolMissing) as exc:
+            return Measured(unmeasured=str(exc), outside=True)
+        prefix = job.repo_path(run.rootdir, checkout)
+        room = _Room(job, job.maker(self.name), checkout, interpreter, run, prefix)
+        measured = await (self._base(room) if job.side is Side.BASE else self._candidate(room))
+        return measured.model_copy(update={"environment": interpreter.key, "log": run.log})
+
+    async def _base(self, room: _Room) -> Measured:
+        """Say what fails on the base, and how much of it is covered."""
+        run = room.run
+        return Measured(
+            findings=tuple(_failed(room, one) for one in run.failures),
+            reason=_summary(run),
+            unmeasured=run.broken,
+            outside=run.killed,
+            facts={"failed": sorted(run.failed_ids), "coverage": total_of(run.coverage)},
+        )
+
+    async def _candidate(self, room: _Room) -> Measured:
+        run, job = room.run, room.job
+        if run.broken is not None:
+            found = [_failed(room, one) for one in run.failures]
+            return Measured(
+                findings=tuple(found), unmeasured=run.broken, outside=run.killed, reason=_summary(run)
+            )
+        confirmed, flaky = await self._confirm(room)
+        findings = [_failed(room, one) for one in confirmed]
+        findings += await self._flaky(room, flaky)
+        base_findings, unmeasured = await self._face_base(room)
+        findings += base_findings
+        covered, notes, uncovered = await self._cover(room, confirmed)
+        findings += covered
+        findings += await tree_changes(job, room.make, room.checkout)
+        reason = ", ".join(part for part in (_summary(run), notes) if part)
+        return Measured(findings=tuple(findings), reason=reason, unmeasured=unmeasured or uncovered)
+
+    async def _confirm(self, room: _Room) -> tuple[list[Failure], list[Failure]]:
+        """Run what failed once more, alone; give what fails again, and what does not."""
+        failures = list(room.run.failures)
+        again = [one.id for one in failures if one.collected]
+        if not again or len(again) > _RETRIED or not room.job.clock.left_s():
+            return failures, []
+        second = await run_tests(
+            room.job, room.checkout, room.interpreter, label="again", select=_ids(room, again)
+        )
+        passed = second.passed - second.failed_ids if second.broken is None else frozenset()
+        return [one for one in failures if one.id not in passed], [
+            one for one in failures if one.id in passed
+        ]
+
+    async def _flaky(self, room: _Room, flaky: list[Failure]) -> list[Finding]:
+        """Hold tests that failed and then passed, unless they fail on the base too."""
+        known = await _base_failures(room.job) if flaky else set()
+        return [
+            room.make.make(
+                "flaky",
+                f"{one.id} failed, and passed when it was run alone: {reason_of(one.text)}",
+                path=_path(room, one),
+                line=one.line,
+                context=one.id,
+                severity=Severity.WARNING,
+                effect=Effect.NOTES if one.id in known else Effect.HOLDS,
+                help="Make the test give the same answer each time.",
+            )
+            for one in flaky
+        ]
+
+    async def _face_base(self, room: _Room) -> tuple[list[Finding], str | None]:
+        """Run the base's versions of edited tests on the candidate's code."""
+        job = room.job
+        oracle = await plan_oracle(job)
+        if oracle is None:
+            return [], None
+        checkout = await job.bench.checkout(
+            job.side, private=private_name("oracle", job.root), replaced=oracle.replaced
+        )
+        interpreter = await job.bench.interpreter(job.side, checkout, job.root)
+        select = [str(checkout.root / path) for path in oracle.select]
+        base_run = await run_tests(job, checkout, interpreter, label="oracle", select=select)
+        old = await _base_failures(job) if base_run.failures else set()
+        found = compare_runs(room.make, oracle, base_run, room.run, old, room.prefix)
+        fault = (
+            f"the base's tests could not be run on the change: {base_run.broken}" if base_run.broken else None
+        )
+        return found, None if base_run.nothing else fault
+
+    async def _cover(self, room: _Room, confirmed: list[Failure]) -> tuple[list[Finding], str, str | None]:
+        """Demand coverage; give findings, a note, and what could not be measured."""
+        job, run = room.job, room.run
+        total = total_of(run.coverage)
+        floor = job.policy.project_at(job.root).coverage_floor
+        floor = job.policy.coverage_floor if floor is None else floor
+        if total is None:
+            return (
+                [],
+                "",
+                None if floor == 0 else "coverage was not measured: no statement of the project was seen",
+            )
+        found = []
+        if total < floor:
+            base = await job.base()
+            known = base.facts.get("coverage") if base is not None else None
+            found += total_findings(room.make, total, known, floor)
+        lines = lines_of(run.coverage, job.root)
+        more, note = changed_lines_findings(job, room.make, lines, floor)
+        unmeasured = await self._reached_only_by_old_failures(room, confirmed)
+        return (
+            [*found, *more],
+            ", ".join(part for part in (f"coverage {total:.1f} %", note) if part),
+            unmeasured,
+        )
+
+    async def _reached_only_by_old_failures(self, room: _Room, confirmed: list[Failure]) -> str | None:
+        """Name changed lines that only tests reach which fail on the base as well: nothing measures them."""
+        job = room.job
+        old = {one.id for one in confirmed} & (await _base_failures(job) if confirmed else set())
+        if not old:
+            return None
+        without = [f"--deselect={one}" for one in sorted(old)]
+        rest = await run_tests(
+            job, room.checkout, room.interpreter, label="rest", select=without, coverage=True
+        )
+        if rest.broken is not None and not rest.nothing:
+            return f"the tests that do not fail on the base could not be run alone: {rest.broken}"
+        before, after = lines_of(room.run.coverage, job.root), lines_of(rest.coverage, job.root)
+        for path, lines in sorted(before.items()):
+            reached = lines.executed & job.changed_lines.get(path, frozenset())
+            lost = reached - (after[path].executed if path in after else frozenset())
+            if lost and not is_test_ground(path):
+                return (
+                    f"{path} lines {spans(sorted(lost))} are reached only by tests that fail on the base too"
+                )
+        return None
+
+
+async def _base_failures(job: CheckJob) -> set[str]:
+    base = await job.base()
+    return set(base.facts.get("failed", ())) if base is not None else set()
+
+
+async def _set_up(job: CheckJob, checkout: Checkout, interpreter: Interpreter) -> str | None:
+    """Run the policy's setup commands; give the reason if one fails."""
+    settings = job.policy.project_at(job.root).environment or job.policy.environment
+    for argv in settings.setup:
+        done = await job.bench.run(
+            argv,
+            cwd=job.folder(checkout),
+            checkout=checkout,
+            clock=job.clock,
+            interpreter=interpreter,
+            writable=True,
+        )
+        if done.ending is not Ending.EXITED or done.code != 0:
+            return f"setup {' '.join(argv)!r}: {ended_badly(argv[0], done, job.clock.limit_s)}"
+    return None
+
+
+def _ids(room: _Room, ids: list[str]) -> list[str]:
+    """Give test ids as arguments: with the path from the run's root written out in full."""
+    return [f"{room.run.rootdir / own.partition('::')[0]}{''.join(own.partition('::')[1:])}" for own in ids]
+
+
+def _path(room: _Room, failure: Failure) -> str:
+    path = failure.id.partition("::")[0]
+    return room.job.repo_path(Path(room.run.rootdir) / path, room.checkout)
+
+
+def _failed(room: _Room, failure: Failure) -> Finding:
+    return room.make.make(
+        "test-failed" if failure.collected else "test-uncollected",
+        f"{failure.id}: {reason_of(failure.text)}",
+        path=_path(room, failure) or None,
+        line=failure.line,
+        context=failure.id,
+        help=_HELP,
+    )
+
+
+def _summary(run: TestRun) -> str:
+    parts = [(len(run.passed), "passed"), (len(run.failures), "failed"), (len(run.skipped), "skipped")]
+    return ", ".join(f"{count} {word}" for count, word in parts if count)

@@ -1,0 +1,150 @@
+"""The check `types`: what does mypy say, in the project's own dependencies?
+
+Exit code 2 means that mypy could not do its work; that is no finding. Plugins are code that runs inside
+mypy: those that mypy or PEV does not bring need trust.
+"""
+
+import configparser
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from pev.errors import EnvironmentUnavailable
+from pev.findings import Finding, Severity
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Trust
+from pev.gate.outputs import ended_badly, listed, private_name, source_line, unusable
+from pev.gate.tools import command
+from pev.proc import Ending
+
+_CONFIGS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
+_NEEDS_TRUST: Final = (
+    "mypy plugins of the repository run code; trust this policy first: `pev trust`, or --trust"
+)
+_TARGETS: Final = ("files", "packages", "modules")
+_EXTENDED: Final = (
+    "import sys, runpy; sys.path.extend({paths!r}); runpy.run_module('mypy', run_name='__main__')"
+)
+
+
+class Types(Check):
+    """`mypy` with the trusted configuration and a cache of its own."""
+
+    name = "types"
+    weight: ClassVar[int] = 60
+    tools: ClassVar[tuple[str, ...]] = ("mypy",)
+    needs_environment: ClassVar[bool] = True
+
+    async def run(self, job: CheckJob) -> Measured:
+        """List the errors that mypy reports."""
+        checkout = await job.bench.checkout(job.side)
+        folder = job.folder(checkout)
+        config, table = read_config(folder)
+        plugins = _plugins(table)
+        if plugins and job.request.trust is not Trust.TRUSTED:
+            return Measured(unmeasured=f"{_NEEDS_TRUST} ({', '.join(plugins)})", outside=True)
+        if plugins:  # what runs code gets a checkout of its own
+            checkout = await job.bench.checkout(job.side, private=private_name(self.name, job.root))
+            folder = job.folder(checkout)
+        try:
+            interpreter = await job.bench.interpreter(job.side, checkout, job.root)
+        except EnvironmentUnavailable as exc:
+            return Measured(unmeasured=str(exc), outside=True)
+        argv = _argv(job, checkout, folder / config if config else None, table, plugins, interpreter)
+        done = await job.bench.run(
+            argv, cwd=folder, checkout=checkout, clock=job.clock, interpreter=interpreter
+        )
+        if done.ending is not Ending.EXITED:
+            return unusable("mypy", done, job.clock)
+        make = job.maker(self.name)
+        rows = (row for row in _rows(done.stdout) if row.get("severity") == "error")
+        found = tuple(_finding(make, job, row, checkout) for row in rows)
+        conclusive = done.code == 0 or (done.code == 1 and found)
+        return Measured(
+            findings=found,
+            reason=f"{len(found)} findings",
+            unmeasured=None if conclusive else ended_badly("mypy", done, job.clock.limit_s),
+            environment=interpreter.key,
+            log=listed(found, done.stderr),
+        )
+
+
+def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Give the name of mypy's configuration file in a folder, and its main section; ("", {}) if none."""
+    for name in _CONFIGS:
+        path = folder / name
+        try:
+            text = path.read_text("utf-8")
+            if name == "pyproject.toml":
+                table = tomllib.loads(text).get("tool", {}).get("mypy")
+            else:
+                parser = configparser.RawConfigParser(strict=False)
+                parser.read_string(text)
+                table = dict(parser.items("mypy")) if parser.has_section("mypy") else None
+        except (OSError, ValueError, configparser.Error):
+            continue
+        if isinstance(table, dict):
+            return name, table
+    return "", {}
+
+
+def _plugins(table: dict[str, Any]) -> list[str]:
+    """Give the configured plugins that mypy itself does not bring."""
+    value = table.get("plugins") or []
+    names = value if isinstance(value, list) else str(value).replace("\n", ",").split(",")
+    return [
+        str(name).strip() for name in names if str(name).strip() and not str(name).strip().startswith("mypy.")
+    ]
+
+
+def _argv(
+    job: CheckJob,
+    checkout: Checkout,
+    config: Path | None,
+    table: dict[str, Any],
+    plugins: list[str],
+    interpreter: Interpreter,
+) -> list[str]:
+    argv = list(command("mypy"))
+    if plugins:
+        # plugins come from the project's dependencies, behind everything of ours
+        paths = [str(interpreter.site), str(job.folder(checkout))]
+        argv = [sys.executable, "-I", "-B", "-c", _EXTENDED.format(paths=paths)]
+    empty = checkout.scratch / "no-mypy.ini"
+    if config is None:
+        empty.write_text("[mypy]\n", encoding="utf-8")
+    cache = checkout.scratch / private_name("mypy", job.root)
+    argv += ["--config-file", str(config or empty), "--cache-dir", str(cache), "--output", "json"]
+    argv += ["--python-executable", str(interpreter.python), "--no-error-summary", "--no-pretty"]
+    if job.settings.paths:
+        return [*argv, "--", *job.settings.paths]
+    return argv if any(table.get(key) for key in _TARGETS) else [*argv, "--", "."]
+
+
+def _rows(raw: bytes) -> list[dict[str, Any]]:
+    rows = []
+    for line in raw.decode("utf-8", "replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("file"), str):
+            rows.append(row)
+    return rows
+
+
+def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Checkout) -> Finding:
+    path = job.repo_path(row["file"], checkout)
+    line = row.get("line") if isinstance(row.get("line"), int) and row["line"] > 0 else None
+    code = str(row.get("code") or "mypy")
+    text = f"{row.get('message')} {source_line(checkout.root / path, line)}"
+    return make.make(
+        code,
+        f"{row.get('message')} [{code}]",
+        path=path,
+        line=line,
+        context=text,
+        severity=Severity.ERROR,
+        help="Correct the types; casts and ignores only move the error.",
+    )

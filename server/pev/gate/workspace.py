@@ -1,0 +1,245 @@
+"""Where checks work: scratch checkouts of both sides, interpreters for them, and processes in the sandbox.
+
+A workspace belongs to one gate. Everything that it makes lies in one folder of ours, and is gone when the
+gate ends, however it ends.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import to_thread
+
+from pev import proc
+from pev.config import Config
+from pev.errors import EnvironmentUnavailable, SnapshotRefused
+from pev.gate.demands import EnvironmentSettings
+from pev.gate.environment import Environments
+from pev.gate.harness import Harness
+from pev.gate.install import install
+from pev.gate.interface import Bench, Check, Checkout, Clock, GateRequest, Interpreter, Side
+from pev.gate.tools import own_folders
+from pev.models import ObjectId
+from pev.proc import Completed
+from pev.sandbox.interface import Command, Sandbox
+
+_Stamp = tuple[int, int, int]
+SCRATCH: Final = "scratch"
+
+
+class Workspace(Bench):
+    """The bench of one gate."""
+
+    def __init__(
+        self,
+        request: GateRequest,
+        *,
+        base_tree: ObjectId | None,
+        harness: Harness,
+        config: Config,
+        sandbox: Sandbox,
+        environments: Environments,
+        folder: Path,
+    ) -> None:
+        self._request = request
+        self._base_tree = base_tree
+        self._harness = harness
+        self._config = config
+        self._sandbox = sandbox
+        self._environments = environments
+        self._folder = folder
+        self._checkouts: dict[tuple[Side, str], Checkout] = {}
+        self._stamps: dict[Path, dict[str, _Stamp]] = {}
+        self._interpreters: dict[tuple[Path, str], Interpreter] = {}
+        self._locks: dict[object, anyio.Lock] = {}
+
+    def _lock(self, key: object) -> anyio.Lock:
+        return self._locks.setdefault(key, anyio.Lock())
+
+    def tree(self, side: Side) -> ObjectId:
+        """Give the tree of a side."""
+        return (
+            self._base_tree if side is Side.BASE and self._base_tree is not None else self._request.snapshot
+        )
+
+    async def checkout(
+        self, side: Side, *, private: str = "", replaced: Mapping[str, bytes | None] | None = None
+    ) -> Checkout:
+        """Give a checkout of one side, written on first use."""
+        key = (side, private)
+        async with self._lock(key):
+            if key not in self._checkouts:
+                self._checkouts[key] = await self._write(side, private or "shared", replaced or {})
+            return self._checkouts[key]
+
+    async def _write(self, side: Side, name: str, replaced: Mapping[str, bytes | None]) -> Checkout:
+        parent = self._folder / f"{side}-{name}"
+        root, scratch = parent / "tree", parent / "scratch"
+        for folder in (root, scratch / "home", scratch / "tmp"):
+            folder.mkdir(parents=True)
+        tree = self.tree(side)
+        await self._request.depot.materialise(tree, root)
+        overlay = self._harness.candidate if side is Side.CANDIDATE else self._harness.base
+        await to_thread.run_sync(_overlay, root, {**overlay, **replaced})
+        self._stamps[root] = await to_thread.run_sync(_stamps, root)
+        return Checkout(root=root, scratch=scratch, tree=tree)
+
+    async def read(self, side: Side, path: str) -> bytes | None:
+        """Give a file of one side, as the checkout shows it."""
+        overlay = self._harness.candidate if side is Side.CANDIDATE else self._harness.base
+        if path in overlay:
+            return overlay[path]
+        return await self._request.depot.read_blob(self.tree(side), path)
+
+    async def interpreter(self, side: Side, checkout: Checkout, root: str) -> Interpreter:
+        """Give an interpreter that sees the dependencies of a project, and the project of this checkout."""
+        async with self._lock((checkout.root, root)):
+            key = (checkout.root, root)
+            if key not in self._interpreters:
+                built = await self._environments.build(
+                    self._request.depot, self.tree(side), root, self._settings(root)
+                )
+                self._interpreters[key] = await to_thread.run_sync(
+                    install, built, checkout.root, root, checkout.scratch / f"venv-{len(self._interpreters)}"
+                )
+            return self._interpreters[key]
+
+    def _settings(self, root: str) -> EnvironmentSettings:
+        policy = self._request.policy.policy
+        own = next((project.environment for project in policy.projects if project.root == root), None)
+        return own or policy.environment
+
+    async def wanted_key(self, side: Side, root: str) -> str:
+        """Name a project's environment on one side."""
+        settings = self._settings(root)
+        return await self._environments.name(self._request.depot, self.tree(side), root, settings)
+
+    async def prepare(self, check: Check, root: str) -> None:
+        """Build what a check needs before its clock starts; what fails here, fails again in the check."""
+        if check.needs_environment:
+            with contextlib.suppress(EnvironmentUnavailable):
+                await self._environments.build(
+                    self._request.depot, self.tree(Side.CANDIDATE), root, self._settings(root)
+                )
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        checkout: Checkout,
+        clock: Clock,
+        interpreter: Interpreter | None = None,
+        env: Mapping[str, str] | None = None,
+        writable: bool = False,
+    ) -> Completed:
+        """Run a program in the sandbox, within the time that is left, with a home and a /tmp of its own."""
+        bins = [str(path) for path in interpreter.bins] if interpreter else []
+        own = proc.base_env()
+        given = {name: os.environ[name] for name in self._config.pass_env if name in os.environ}
+        home, tmp = checkout.scratch / "home", checkout.scratch / "tmp"
+        whole = {
+            **own,
+            **given,
+            "PATH": os.pathsep.join([*bins, own["PATH"]]),
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "TMPDIR": str(tmp),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            "NO_COLOR": "1",
+            **(env or {}),
+        }
+        readable = (checkout.root, *own_folders(), *(interpreter.readable if interpreter else ()))
+        command = Command(
+            argv=tuple(argv),
+            cwd=cwd,
+            env=whole,
+            limit_s=max(0.01, clock.left_s()),
+            writable=(checkout.scratch, checkout.root) if writable else (checkout.scratch,),
+            readable=readable,
+            output_bytes=self._config.output_bytes,
+        )
+        return await self._sandbox.run(command)
+
+    async def touched(self, checkout: Checkout) -> tuple[str, ...]:
+        """List files of a checkout that were changed or removed since they were written.
+
+        The inode change time cannot be set back by a program, so a rewritten file shows even when its size
+        and its modification time were restored.
+        """
+        now = await to_thread.run_sync(_stamps, checkout.root)
+        before = self._stamps[checkout.root]
+        return tuple(sorted(path for path, stamp in before.items() if now.get(path) != stamp))
+
+
+def _overlay(root: Path, files: Mapping[str, bytes | None]) -> None:
+    for path, content in files.items():
+        target = root / path
+        _inside(root, target)
+        if target.is_symlink() or target.is_file():
+            target.unlink()
+        elif target.is_dir():
+            shutil.rmtree(target)
+        if content is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+def _inside(root: Path, target: Path) -> None:
+    """Refuse a path whose folders lead out of the checkout by a link."""
+    if not target.parent.resolve().is_relative_to(root.resolve()):
+        raise SnapshotRefused(
+            f"path {target.relative_to(root).as_posix()!r} leaves the checkout by a symlink",
+            hint="Replace the link by a plain folder.",
+        )
+
+
+def _stamps(root: Path) -> dict[str, _Stamp]:
+    """Give size, inode change time and inode of every file below `root`, by relative path."""
+    out: dict[str, _Stamp] = {}
+    pending = [str(root)]
+    cut = len(str(root)) + 1
+    while pending:
+        with os.scandir(pending.pop()) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    stat = entry.stat(follow_symlinks=False)
+                    out[entry.path[cut:]] = (stat.st_size, stat.st_ctime_ns, stat.st_ino)
+    return out
+
+
+@contextlib.asynccontextmanager
+async def scratch_folder(config: Config) -> AsyncIterator[Path]:
+    """Make a scratch folder for one gate, and remove it when the gate ends, however it ends."""
+    parent = config.cache_dir / SCRATCH
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="gate-", dir=parent)))
+    # tools that look for their configuration in the folders above a checkout stop at these
+    (folder / "ruff.toml").write_text("", encoding="utf-8")
+    try:
+        yield folder
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(_remove, folder)
+
+
+def _remove(folder: Path) -> None:
+    def make_writable(_call: object, path: str, _info: object) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(Path(path).parent, 0o700)  # noqa: PTH101 - given as text by rmtree
+            os.chmod(path, 0o700)  # noqa: PTH101
+            Path(path).unlink()
+
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder, onerror=make_writable)
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
