@@ -67,7 +67,7 @@ def changed_lines_findings(
             path=path,
             line=lines[0],
             context="changed-lines-not-run",
-            help="Add tests that run these lines.",
+            remedy="Add tests that run these lines.",
         )
         for path, lines in sorted(missed.items())
     ]
@@ -85,7 +85,7 @@ def total_findings(make: FindingMaker, total: float, base: float | None, floor: 
             "coverage-fell",
             f"coverage is {total:.2f} %, under {limit:.4g} %{was}",
             context="coverage-fell",
-            help="Add tests for what this change adds.",
+            remedy="Add tests for what this change adds.",
         )
     ]
 

@@ -190,24 +190,29 @@ def _parts(dotted: str) -> tuple[str, ...]:
 
 
 def line_of(text: str, where: tuple[str, ...]) -> int:
-    """Give the line, from 1, of the key that `where` names, or of the nearest table above it."""
-    wanted = tuple(part for part in where if not part.isdigit())
-    nth = {wanted[: sum(not p.isdigit() for p in where[:i])]: int(part)
-           for i, part in enumerate(where) if part.isdigit()}  # fmt: skip
+    """Give the line, from 1, of the key that `where` names, or of the nearest table above it.
+
+    A number in `where` counts the tables of an array, from 0.
+    """
+    wanted: list[str] = []
+    index: dict[tuple[str, ...], int] = {}
+    for part in where:
+        if part.isdigit():
+            index[tuple(wanted)] = int(part)
+        else:
+            wanted.append(part)
     best, best_line = 0, 1
     table: tuple[str, ...] = ()
     seen: dict[tuple[str, ...], int] = {}
-    skipping = False
     for number, line in enumerate(text.splitlines(), start=1):
-        path: tuple[str, ...] | None = None
         if header := _HEADER.match(line):
-            table = _parts(header[1])
+            path = table = _parts(header[1])
             seen[table] = seen.get(table, -1) + 1
-            skipping = seen[table] != nth.get(table, seen[table])
-            path = table
         elif key := _KEY.match(line):
             path = (*table, *_parts(key[1]))
-        if path is None or skipping or path != wanted[: len(path)] or len(path) <= best:
+        else:
             continue
-        best, best_line = len(path), number
+        another = index.get(table, seen.get(table)) != seen.get(table)
+        if not another and path == tuple(wanted[: len(path)]) and len(path) > best:
+            best, best_line = len(path), number
     return best_line

@@ -62,7 +62,9 @@ class Deps(Check):
                 f"{one.package} {one.version}: {one.id} {one.text}",
                 path=_place(sides.new, one.package),
                 context=f"{one.package} {one.version} {one.id}",
-                help=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another package.",
+                remedy=f"Use {one.package} {' or '.join(one.fixed)}."
+                if one.fixed
+                else "Use another package.",
             )
             for one in audit.advisories
         ]
@@ -121,7 +123,7 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
             f"{line} does not come from a package index",
             path=sides.new.where.get(line),
             context=line,
-            help=_DIRECT_HELP,
+            remedy=_DIRECT_HELP,
         )
         for line in sides.fresh("direct")
     ]
@@ -131,7 +133,7 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
             f"{line} points at another package index",
             path=sides.new.where.get(line),
             context=line,
-            help=_INDEX_HELP,
+            remedy=_INDEX_HELP,
         )
         for line in sides.fresh("indexes")
     ]
@@ -145,7 +147,7 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
                     f"{line} is not in the lock file",
                     path=sides.new.where.get(line),
                     context=line,
-                    help="Lock again, and commit the lock file.",
+                    remedy="Lock again, and commit the lock file.",
                 )
             )
         elif not one.specifier and not sides.new.has_lock:
@@ -157,7 +159,7 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
                     context=line,
                     severity=Severity.NOTE,
                     effect=Effect.NOTES,
-                    help="Name the versions that are known to work.",
+                    remedy="Name the versions that are known to work.",
                 )
             )
     return found

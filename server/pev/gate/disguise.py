@@ -8,6 +8,8 @@ import ast
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from pev.gate.syntax import parse
+
 _BY_NAME: Final = {
     "getattr",
     "setattr",
@@ -47,9 +49,8 @@ class Disguise(NamedTuple):
 
 def find_disguises(source: str) -> Iterator[Disguise]:
     """List the hidden names of a file, in no order; a file that is not Python has none."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = parse(source)
+    if tree is None:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):

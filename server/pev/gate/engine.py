@@ -12,13 +12,14 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
+from pev import __version__
 from pev.config import Config
 from pev.errors import CheckUnknown, InvalidInput
 from pev.findings import CheckResult, GateReport, Outcome, outcome_of_checks
 from pev.gate.demands import ALWAYS
 from pev.gate.environment import Environments
 from pev.gate.harness import HarnessBuilder
-from pev.gate.interface import Check, GateRequest, Trust
+from pev.gate.interface import Check, GateRequest, Trust, readable
 from pev.gate.measure import Measurer, Round
 from pev.gate.registry import checks_for
 from pev.gate.store import Store
@@ -70,7 +71,7 @@ class Gate:
         results = await self._run(request, base_tree, checks, changes, progress)
         report = _conclude(blank, results).model_copy(
             update={
-                "changed_files": tuple(change.path for change in changes),
+                "changed_files": tuple(readable(change.path) for change in changes),
                 "seconds": time.monotonic() - begun,
             }
         )
@@ -141,7 +142,7 @@ class Gate:
     ) -> Digest:
         tools = {tool for check in checks for tool in check.tools}
         value: dict[str, Any] = {
-            "format": _FORMAT,
+            "format": [_FORMAT, __version__],
             "snapshot": request.snapshot,
             "base": [request.base_commit, base_tree],
             "trusted": request.trusted_commit,

@@ -8,6 +8,8 @@ import ast
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from pev.gate.syntax import parse
+
 _STEERING: Final = {
     "_exit",
     "_pytest",
@@ -70,11 +72,10 @@ def steers(old: str | None, new: str | None, taken: Collection[str]) -> str:
 
     `taken` are names of fixtures that existing tests or other files use already.
     """
-    try:
-        before = ast.parse(old or "").body
-        after = ast.parse(new or "").body
-    except (SyntaxError, ValueError):
+    old_tree, new_tree = parse(old or ""), parse(new or "")
+    if old_tree is None or new_tree is None:
         return "it cannot be parsed"
+    before, after = old_tree.body, new_tree.body
     kept = {ast.dump(node) for node in before if not _is_docstring(node)}
     gone = kept - {ast.dump(node) for node in after}
     if gone:
@@ -179,11 +180,8 @@ def _bodies(node: ast.ClassDef) -> set[ast.AST]:
 
 def fixture_names(source: str) -> set[str]:
     """Give the names that a file's tests and fixtures ask for or offer."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return set()
-    return set(_asked(ast.walk(tree)))
+    tree = parse(source)
+    return set(_asked(ast.walk(tree))) if tree is not None else set()
 
 
 def _asked(nodes: Iterable[ast.AST]) -> Iterable[str]:

@@ -145,7 +145,7 @@ class HarnessBuilder:
             context=f"{ground} {what} {keys}",
             severity=Severity.NOTE if named_by_plan else Severity.WARNING,
             effect=Effect.NOTES if named_by_plan else Effect.HOLDS,
-            help=_HELP,
+            remedy=_HELP,
         )
 
     def _meaning(

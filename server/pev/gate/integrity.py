@@ -57,7 +57,7 @@ class Integrity(Check):
         roots = {project.root for project in job.policy.projects}
         roots |= {"src" if root == "." else f"{root}/src" for root in roots}
         return [
-            make.make(one.rule, one.message, path=one.path, help=one.help, effect=one.effect)
+            make.make(one.rule, one.message, path=one.path, remedy=one.help, effect=one.effect)
             for one in find_intruders(added, present, roots)
         ]
 
@@ -96,7 +96,7 @@ async def _links(job: CheckJob, make: FindingMaker) -> list[Finding]:
             target = await job.request.depot.read_blob(job.request.snapshot, entry.path) or b""
             fault = link_fault(entry.path, target.decode("utf-8", "replace"))
         if fault:
-            out.append(make.make("link", fault, path=entry.path, help="Replace it by plain files."))
+            out.append(make.make("link", fault, path=entry.path, remedy="Replace it by plain files."))
     return out
 
 
@@ -110,7 +110,7 @@ def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[F
                 path=path,
                 line=one.line,
                 context=f"{one.text} {one.code}",
-                help=_SUPPRESSED,
+                remedy=_SUPPRESSED,
             )
     tests = {pair.path: (_tests(pair.old_path, pair.old), _tests(pair.path, pair.new)) for pair in pairs}
     yield from _lost_tests(job, make, tests)
@@ -137,7 +137,7 @@ def _lost_tests(
     for path, (old, new) in tests.items():
         if new is None:
             yield make.make(
-                "unreadable-tests", f"{path} cannot be parsed", path=path, help="Correct its syntax."
+                "unreadable-tests", f"{path} cannot be parsed", path=path, remedy="Correct its syntax."
             )
             continue
         for name, was in (old or {}).items():
@@ -167,7 +167,7 @@ def _changed_test(job: CheckJob, make: FindingMaker, path: str, was: Test, now: 
             path=path,
             line=now.line,
             context=now.name,
-            help=_TEST_HELP,
+            remedy=_TEST_HELP,
             effect=Effect.HOLDS if _planned(job, path) else Effect.BLOCKS,
         )
     weaker = len(now.asserts) < len(was.asserts) or any(
@@ -196,5 +196,5 @@ def _lost(
         context=name,
         severity=Severity.NOTE if planned else Severity.WARNING,
         effect=Effect.NOTES if planned else Effect.HOLDS,
-        help=_TEST_HELP,
+        remedy=_TEST_HELP,
     )

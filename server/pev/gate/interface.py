@@ -104,7 +104,12 @@ class Clock:
 
     def __init__(self, limit_s: float, spent_s: float = 0.0) -> None:
         self.limit_s = limit_s
-        self._end = time.monotonic() + limit_s - min(spent_s, limit_s / 2)
+        self._begun = time.monotonic()
+        self._end = self._begun + limit_s - min(spent_s, limit_s / 2)
+
+    def spent_s(self) -> float:
+        """Give the seconds since the launch."""
+        return time.monotonic() - self._begun
 
     def left_s(self) -> float:
         """Give the seconds that are left, at least 0."""
@@ -235,6 +240,11 @@ class Check(ABC):
         """
 
 
+def readable(text: str) -> str:
+    """Give text that can be written as JSON: bytes that are not UTF-8 come as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class FindingMaker:
     """Makes the findings of one check, and tells equal ones apart by counting them."""
 
@@ -249,14 +259,18 @@ class FindingMaker:
         rule: str,
         message: str,
         *,
-        help: str,  # noqa: A002 - named as the field of Finding that it fills
+        remedy: str,
         path: str | None = None,
         line: int | None = None,
         context: str | None = None,
         severity: Severity = Severity.ERROR,
         effect: Effect = Effect.BLOCKS,
     ) -> Finding:
-        """Make a finding; `context` (else the message) names it apart from its line number."""
+        """Make a finding; `context` (else the message) names it apart from its line number.
+
+        `remedy` is the shortest honest way to green.
+        """
+        path = None if path is None else readable(path)
         named = context if context is not None else message
         key = (rule, path, named)
         nth = self._seen.get(key, 0)
@@ -266,9 +280,9 @@ class FindingMaker:
             rule=rule,
             path=path,
             line=line if line is None or line >= 1 else None,
-            message=one_line(message),
+            message=readable(one_line(message)),
             severity=severity,
             effect=effect,
             fingerprint=fingerprint(self._check, rule, self._origins.get(path or "", path), named, nth),
-            help=help,
+            help=remedy,
         )

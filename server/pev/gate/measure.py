@@ -6,7 +6,7 @@ cannot be measured either and nobody wrote the policy down: then the check does 
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 from anyio import to_thread
@@ -42,6 +42,7 @@ class Round:
     changes: tuple[Change, ...]
     changed_lines: Mapping[str, frozenset[int]]
     bench: Workspace
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Once:
@@ -82,7 +83,6 @@ class Measurer:
     async def result(self, this: Round, check: Check) -> CheckResult:
         """Run a check over all projects that want it, and give one result."""
         settings = this.request.policy.policy.settings(check.name)
-        begun = time.monotonic()
         roots = self._roots(this, check)
         if check.needs_trust and this.request.trust is not Trust.TRUSTED:
             parts = [Measured(unmeasured=UNTRUSTED)]
@@ -96,7 +96,7 @@ class Measurer:
             reason=one_line(reason),
             findings=tuple(finding for part in parts for finding in part.findings),
             blocking=settings.blocking if check.name != ALWAYS else True,
-            seconds=time.monotonic() - begun,
+            seconds=this.seconds.get(check.name, 0.0),
             tools=versions(*check.tools) if check.tools else {},
             environment=next((part.environment for part in parts if part.environment), None),
             sandbox=self._sandbox.name,
@@ -185,6 +185,12 @@ class Measurer:
                 return clock, await check.run(job)
             except PevError as exc:
                 return clock, Measured(unmeasured=str(exc), outside=True)
+            except (RecursionError, MemoryError) as exc:
+                return clock, Measured(
+                    unmeasured=f"the change is too much for this check: {type(exc).__name__}"
+                )
+            finally:
+                this.seconds[check.name] = this.seconds.get(check.name, 0.0) + clock.spent_s()
 
 
 async def _nothing() -> Measured | None:

@@ -19,6 +19,7 @@ _TLS: Final = (
     "UV_SYSTEM_CERTS",
     "UV_INSECURE_HOST",
     "UV_OFFLINE",
+    "UV_FIND_LINKS",
     "UV_HTTP_TIMEOUT",
 )
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

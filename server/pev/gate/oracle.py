@@ -12,6 +12,7 @@ from pev.findings import Effect, Finding
 from pev.gate.interface import CheckJob, FindingMaker, Side
 from pev.gate.protected import ground_of
 from pev.gate.subjects import inventory, is_test_file, is_test_ground
+from pev.gate.syntax import parse
 from pev.gate.testrun import TestRun
 from pev.repos.objects import Status
 
@@ -95,10 +96,10 @@ def _keeps_tests(path: str, old: bytes, new: bytes | None, moved: set[tuple[str,
 
 def only_adds(old: str, new: str) -> bool:
     """Say whether a test file keeps all that it had, in order, and only adds imports and definitions."""
-    try:
-        before, after = ast.parse(old).body, ast.parse(new).body
-    except (SyntaxError, ValueError):
+    old_tree, new_tree = parse(old), parse(new)
+    if old_tree is None or new_tree is None:
         return False
+    before, after = old_tree.body, new_tree.body
     names = {
         node.name
         for node in before
@@ -145,12 +146,12 @@ def compare_runs(
                 f"{failure.id} as it stood on the base fails on this change: {reason_of(failure.text)}",
                 path=path,
                 context=failure.id,
-                help=_HELP,
+                remedy=_HELP,
             )
         )
     for own in sorted(base_run.passed & run.skipped):
         message = f"{own} passes as it stood on the base, and is skipped now"
-        found.append(make.make("test-not-run", message, path=_path(own, prefix), context=own, help=_HELP))
+        found.append(make.make("test-not-run", message, path=_path(own, prefix), context=own, remedy=_HELP))
     return found + _shrunk(make, oracle, base_run, run, prefix)
 
 
@@ -172,7 +173,7 @@ def _shrunk(
                     path=_path(path, prefix),
                     context=name,
                     effect=Effect.HOLDS,
-                    help=_HELP,
+                    remedy=_HELP,
                 )
             )
     return found

@@ -82,4 +82,6 @@ async def tree_changes(job: CheckJob, make: FindingMaker, checkout: Checkout) ->
         return []
     listed = ", ".join(touched[:5]) + (f" and {len(touched) - 5} more" if len(touched) > 5 else "")
     hint = "Make the check leave tracked files as they are."
-    return [make.make("tree-changed", f"tree changed: {listed}", path=touched[0], context="tree", help=hint)]
+    return [
+        make.make("tree-changed", f"tree changed: {listed}", path=touched[0], context="tree", remedy=hint)
+    ]

@@ -53,7 +53,7 @@ def _finding(make: FindingMaker, row: dict[str, Any], path: str, help_text: str)
     rule = str(row.get("code") or "syntax")
     line = (row.get("location") or {}).get("row")
     # a file is formatted or not: where it first differs is not part of the finding's name
-    context = path if rule == "unformatted" else source_line(row["filename"], line)
+    context = rule if rule == "unformatted" else source_line(row["filename"], line)
     return make.make(
-        rule, f"{rule} {row.get('message')}", path=path, line=line, context=context, help=help_text
+        rule, f"{rule} {row.get('message')}", path=path, line=line, context=context, remedy=help_text
     )

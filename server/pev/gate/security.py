@@ -77,7 +77,7 @@ def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: C
         line=line if isinstance(line, int) else None,
         context=own[0] if own else code,
         severity=_SEVERITY.get(str(row.get("issue_severity")), Severity.WARNING),
-        help=_HELP,
+        remedy=_HELP,
     )
 
 
@@ -87,7 +87,7 @@ def _unread(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Ch
         f"bandit could not read this file: {row.get('reason')}",
         path=job.repo_path(str(row.get("filename")), checkout),
         context="unread",
-        help="Make it valid Python.",
+        remedy="Make it valid Python.",
     )
 
 
@@ -106,7 +106,7 @@ def _disguised(make: FindingMaker, job: CheckJob, checkout: Checkout) -> list[Fi
                 line=one.line,
                 context=one.what,
                 effect=Effect.BLOCKS if one.certain else Effect.HOLDS,
-                help="Write the name out, so that scanners and readers see it.",
+                remedy="Write the name out, so that scanners and readers see it.",
             )
             for one in find_disguises(path.read_text("utf-8", "replace"))
         ]

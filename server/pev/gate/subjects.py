@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
+from pev.gate.syntax import parse
 from pev.models import Model
 
 PATTERNS: Final = ("test_*.py", "*_test.py")
@@ -53,9 +54,8 @@ def is_test_ground(path: str) -> bool:
 
 def inventory(source: str) -> dict[str, Test] | None:
     """List the tests of a file by their qualified names, or give None if it cannot be parsed."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = parse(source)
+    if tree is None:
         return None
     skipped = _module_skips(tree)
     out: dict[str, Test] = {}

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from pev.gate.syntax import parse
 from pev.models import Model
 
 _PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
@@ -67,9 +68,8 @@ def _hits(comment: str) -> Iterable[tuple[str, str]]:
 
 
 def _decorated(source: str, lines: list[str]) -> list[Suppression]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = parse(source)
+    if tree is None:
         return []
     marks = [mark for node in ast.walk(tree) for mark in getattr(node, "decorator_list", ())]
     return [

@@ -114,7 +114,7 @@ class Tests(Check):
                 context=one.id,
                 severity=Severity.WARNING,
                 effect=Effect.NOTES if one.id in known else Effect.HOLDS,
-                help="Make the test give the same answer each time.",
+                remedy="Make the test give the same answer each time.",
             )
             for one in flaky
         ]
@@ -226,7 +226,7 @@ def _failed(room: _Room, failure: Failure) -> Finding:
         path=_path(room, failure) or None,
         line=failure.line,
         context=failure.id,
-        help=_HELP,
+        remedy=_HELP,
     )
 
 

@@ -146,5 +146,5 @@ def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: C
         line=line,
         context=text,
         severity=Severity.ERROR,
-        help="Correct the types; casts and ignores only move the error.",
+        remedy="Correct the types; casts and ignores only move the error.",
     )

@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,13 +24,17 @@ from pev.gate.environment import Environments
 from pev.gate.harness import Harness
 from pev.gate.install import install
 from pev.gate.interface import Bench, Check, Checkout, Clock, GateRequest, Interpreter, Side
+from pev.gate.outputs import private_name
 from pev.gate.tools import own_folders
 from pev.models import ObjectId
 from pev.proc import Completed
+from pev.repos.lock import is_locked, try_lock
+from pev.repos.scratch import LOCK, remove_folder
 from pev.sandbox.interface import Command, Sandbox
 
 _Stamp = tuple[int, int, int]
 SCRATCH: Final = "scratch"
+_SETTLED_S: Final = 60.0
 
 
 class Workspace(Bench):
@@ -105,7 +110,7 @@ class Workspace(Bench):
                     self._request.depot, self.tree(side), root, self._settings(root)
                 )
                 self._interpreters[key] = await to_thread.run_sync(
-                    install, built, checkout.root, root, checkout.scratch / f"venv-{len(self._interpreters)}"
+                    install, built, checkout.root, root, checkout.scratch / private_name("venv", root)
                 )
             return self._interpreters[key]
 
@@ -219,27 +224,35 @@ def _stamps(root: Path) -> dict[str, _Stamp]:
 
 @contextlib.asynccontextmanager
 async def scratch_folder(config: Config) -> AsyncIterator[Path]:
-    """Make a scratch folder for one gate, and remove it when the gate ends, however it ends."""
+    """Make a scratch folder for one gate, and remove it when the gate ends, however it ends.
+
+    Its lock is held meanwhile; folders of gates that died without removing theirs are removed first.
+    """
     parent = config.cache_dir / SCRATCH
-    parent.mkdir(parents=True, exist_ok=True)
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await to_thread.run_sync(_sweep, parent)
     folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="gate-", dir=parent)))
-    # tools that look for their configuration in the folders above a checkout stop at these
+    held = try_lock(folder / LOCK)
+    # tools that look for their configuration in the folders above a checkout stop at this one
     (folder / "ruff.toml").write_text("", encoding="utf-8")
     try:
         yield folder
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(_remove, folder)
+        if held is not None:
+            os.close(held)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what gates left behind whose process is gone."""
+    for folder in parent.glob("gate-*"):
+        with contextlib.suppress(OSError):
+            old = time.time() - folder.stat().st_mtime > _SETTLED_S
+            if old and not is_locked(folder / LOCK):
+                _remove(folder)
 
 
 def _remove(folder: Path) -> None:
-    def make_writable(_call: object, path: str, _info: object) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(Path(path).parent, 0o700)  # noqa: PTH101 - given as text by rmtree
-            os.chmod(path, 0o700)  # noqa: PTH101
-            Path(path).unlink()
-
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder, onerror=make_writable)
-    if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # what cannot be removed is swept by a later gate
+        remove_folder(folder)
