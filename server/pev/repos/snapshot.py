@@ -1,0 +1,105 @@
+"""Snapshots: the exact tree that a gate judges and a pull request carries, taken from a worktree's files.
+
+It holds every file that the trusted ref's ignore rules do not ignore, and every file that the base tracks,
+with the bytes that lie on the disk. The worktree is only read, and nothing of its own git counts: no index,
+no attribute, no filter, no ignore rule, no configuration.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from pev.models import ObjectId
+from pev.repos.ignore import IgnoreRules
+from pev.repos.objects import Entry
+from pev.repos.statcache import REST_S, StatCache
+from pev.repos.store import ObjectStore
+from pev.repos.walk import Walk
+
+_BATCH_BYTES: Final = 64 * 2**20
+
+
+async def take_snapshot(
+    store: ObjectStore,
+    worktree: Path,
+    *,
+    base_commit: str,
+    trusted_commit: str,
+    remember: bool = True,
+    rest_s: float = REST_S,
+) -> ObjectId:
+    """Store the files of a worktree as a tree, and give its id.
+
+    Two snapshots of the same content are the same tree. With `remember`, files that have been at rest for
+    `rest_s` seconds and look the same as last time are not read again. Raises SnapshotRefused, naming the
+    path, for whatever a snapshot may not carry: a repository or sub-module within, a link that leads out, a
+    device, pipe or socket, a name with control characters, a file above 100 MB; and WorktreeMissing.
+    """
+    tracked = await store.listing(await store.tree_of(base_commit))
+    return await _take(store, worktree, tracked, trusted_commit, remember=remember, rest_s=rest_s)
+
+
+async def snapshot_working_tree(
+    store: ObjectStore,
+    repo_root: Path,
+    *,
+    base_commit: str,
+    trusted_commit: str,
+    head_commit: str | None = None,
+) -> ObjectId:
+    """Store the files of the user's own checkout as a tree, and give its id.
+
+    As `take_snapshot`; what `head_commit` tracks belongs to it too. The `.git` at the top is not read.
+    """
+    listings = [await store.listing(await store.tree_of(base_commit))]
+    if head_commit is not None:
+        listings.append(await store.listing(await store.tree_of(head_commit)))
+    merged = {entry.path: entry for listing in listings for entry in listing}
+    return await _take(store, repo_root, tuple(merged.values()), trusted_commit, remember=True, rest_s=REST_S)
+
+
+async def _take(
+    store: ObjectStore,
+    root: Path,
+    tracked: tuple[Entry, ...],
+    trusted_commit: str,
+    *,
+    remember: bool,
+    rest_s: float,
+) -> ObjectId:
+    cache = StatCache(_cache_file(store, root) if remember else None, root, rest_s=rest_s)
+    walk = Walk(root, tracked, cache, store.object_format)
+    try:
+        async with IgnoreRules(store, await store.tree_of(trusted_commit)) as rules:
+            files = await _files_of(walk, rules)
+        while files:
+            await store.add(await anyio.to_thread.run_sync(walk.read, files, _BATCH_BYTES))
+        tree, new = await anyio.to_thread.run_sync(walk.trees)
+        await store.add(new)
+        await anyio.to_thread.run_sync(cache.save)
+    finally:
+        walk.close()
+    return tree
+
+
+async def _files_of(walk: Walk, rules: IgnoreRules) -> list[str]:
+    """Give the files that belong, folder by folder; new folders are entered only if no rule ignores them."""
+    files: list[str] = []
+    todo = [""]
+    while todo:
+        scan = await anyio.to_thread.run_sync(walk.scan, todo)
+        ignored = await rules.ignored(scan.unknown_files, scan.unknown_folders)
+        files += scan.files
+        files += (path for path in scan.unknown_files if path not in ignored)
+        todo = [folder for folder in scan.unknown_folders if folder not in ignored]
+    return sorted(files, key=lambda path: path.rpartition("/"))
+
+
+def _cache_file(store: ObjectStore, root: Path) -> Path:
+    folder = store.git.git_dir / "pev-stat"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return folder / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
