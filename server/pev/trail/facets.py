@@ -1,0 +1,89 @@
+"""What an event can be found by: its tags, and the findings that its payload tells of.
+
+The rule for payloads: `tool`, `check` and `outcome` stand at the top; the checks of a gate are the objects of
+the list `checks`, and findings those of the list `findings`. Paths stand anywhere, under `path`, `paths`,
+`files`, `changed_files` or `files_touched`, relative to the repository.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+
+from pev.events import Event
+from pev.models import Digest, Model
+from pev.plan import check_repo_path
+
+_PATH_FIELDS: Final = frozenset({"path", "paths", "files", "changed_files", "files_touched"})
+
+
+class Sighting(Model):
+    """A finding as an event tells of it: enough to know it again."""
+
+    check: str
+    rule: str
+    path: str | None = None
+    line: int | None = Field(default=None, ge=1)
+    message: str = ""
+    fingerprint: Digest
+
+
+def tag(side: str, value: str) -> str:
+    """Write one side of an event, so that all sides share one index."""
+    return f"{side}:{value}"
+
+
+def tags_of(event: Event, repo: str | None) -> list[str]:
+    """Give the sides that an event is found by, sorted. What has another form is passed over.
+
+    A path comes with every folder above it, ending in `/`.
+    """
+    payload = event.payload or {}
+    sides = {
+        ("stream", event.stream),
+        ("kind", event.kind.value),
+        ("role", event.actor.role.value),
+        ("principal", event.actor.principal),
+        ("repo", repo),
+        *((side, payload.get(side)) for side in ("tool", "check", "outcome")),
+        *(("check", one.get("check")) for one in _objects(payload.get("checks"))),
+        *(("path", one) for path in _paths(payload) for one in _with_folders(path)),
+    }
+    return sorted(tag(side, value) for side, value in sides if isinstance(value, str) and value)
+
+
+def findings_of(payload: dict[str, Any] | None) -> Iterator[Sighting]:
+    """Give the findings that a payload tells of; what has another form is passed over."""
+    for item in _objects((payload or {}).get("findings")):
+        known = {name: item[name] for name in Sighting.model_fields if name in item}
+        try:
+            yield Sighting.model_validate(known)
+        except ValidationError:
+            continue
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _with_folders(path: str) -> Iterator[str]:
+    try:
+        clean = check_repo_path(path)
+    except ValueError:
+        return
+    yield clean
+    for at, char in enumerate(clean[:-1]):
+        if char == "/":
+            yield clean[: at + 1]
+
+
+def _paths(value: Any, *, named: bool = False) -> Iterator[str]:
+    if isinstance(value, str):
+        if named:
+            yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _paths(item, named=key in _PATH_FIELDS)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _paths(item, named=named)

@@ -1,0 +1,242 @@
+"""The trail as its callers see it: append, read, ask, prove, verify.
+
+One object per process and file; its methods may be called from any thread and block until they are done.
+What `append` has returned is on the disk, in one total order, and no other way leads into the log.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from pev.errors import EventUnknown, InvalidInput, TrailCorrupt
+from pev.events import Event, NewEvent
+from pev.models import Digest, RepoId, RunId, StreamId
+from pev.run import RunState
+from pev.trail import blobs, log, projections, query, verify
+from pev.trail.blobs import Blob
+from pev.trail.database import BUSY_LIMIT_S, Database
+from pev.trail.merkle import TreeHead, consistency_path, inclusion_path, root_of
+from pev.trail.query import ApprovalRecord, FindingRecord, RunPage, TrailPage, TrailQuery
+from pev.trail.redact import Redactor
+from pev.trail.verify import VerifyReport
+
+__all__ = ["Trail", "TreeHead"]
+
+
+class Trail:
+    """The log of one state directory, and everything that is answered from it.
+
+    Any method raises TrailUnavailable when the file cannot be used just now (locked, full, read-only,
+    removed), and TrailCorrupt when its content contradicts itself.
+    """
+
+    def __init__(self, database: Database, redactor: Redactor) -> None:
+        """Stand on an open database. Callers use `open`."""
+        self._database = database
+        self._redactor = redactor
+
+    @classmethod
+    def open(cls, path: Path, *, redactor: Redactor | None = None, busy_s: float = BUSY_LIMIT_S) -> "Trail":
+        """Open the trail at `path`, and make it and its folders (for the owner alone) if it is not there.
+
+        `busy_s` is how long a call waits for other processes, in seconds. Raises TrailUnavailable for a
+        network file system, a read-only or locked place, a file that is no trail, or one of a newer PEV.
+        """
+        trail = cls(Database(path, busy_s=busy_s), redactor or Redactor())
+        try:
+            trail._renew_projections()
+        except BaseException:
+            trail.close()
+            raise
+        return trail
+
+    def close(self) -> None:
+        """Let go of the file. Later calls raise TrailUnavailable."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Give the trail itself; leaving the block closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the trail."""
+        self.close()
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes secrets out before anything is stored; who hashes what is to be stored uses it first."""
+        return self._redactor
+
+    def append(
+        self, stream: StreamId, events: Sequence[NewEvent], *, expected_version: int | None
+    ) -> list[Event]:
+        """Put events at the end of the log and of their stream: all of them, durably, or none.
+
+        `expected_version` is the stream's version that the caller acted on; None means any. Gives the events
+        as they are stored. Raises VersionConflict if the stream has moved on, InvalidInput for a stream or
+        payload that cannot be stored, and TrailCorrupt if the run cannot take an event.
+        """
+        log.check_stream(stream)
+        drafts = [log.draft(event, self._redactor) for event in events]
+        with self._database.writing() as connection:
+            version = log.check_version(connection, stream, expected_version)
+            stored = log.write(connection, stream, version, drafts)
+            projector = projections.Projector(connection)
+            for event in stored:
+                projector.apply(event)
+            projector.flush()
+        return stored
+
+    def read(self, stream: StreamId, *, after_version: int = 0) -> list[Event]:
+        """Give the events of a stream after a version, in order; of an unknown stream, none."""
+        with self._database.reading() as connection:
+            return log.read_stream(connection, stream, after_version)
+
+    def event(self, seq: int) -> Event:
+        """Give one event by its number in the log. Raises EventUnknown."""
+        with self._database.reading() as connection:
+            return log.read_event(connection, seq)
+
+    def version(self, stream: StreamId) -> int:
+        """Give the version of a stream: the number of its events."""
+        with self._database.reading() as connection:
+            return log.version_of(connection, stream)
+
+    def query(self, question: TrailQuery) -> TrailPage:
+        """Answer one page of a question. Raises InvalidInput for a cursor of another question."""
+        with self._database.reading() as connection:
+            return query.find_events(connection, question)
+
+    def run_state(self, run_id: RunId) -> RunState:
+        """Give the state of a run. Raises RunUnknown."""
+        with self._database.reading() as connection:
+            return projections.read_state(connection, run_id)
+
+    def runs(
+        self,
+        *,
+        repo: RepoId | None = None,
+        open_only: bool = False,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> RunPage:
+        """Give runs, the newest first; `before` is the cursor of an earlier page, `limit` 1 to 500.
+
+        With `open_only`, those that have not been merged, closed or abandoned.
+        """
+        with self._database.reading() as connection:
+            return query.find_runs(connection, repo, open_only=open_only, limit=limit, before=before)
+
+    def findings(
+        self,
+        *,
+        run: RunId | None = None,
+        path: str | None = None,
+        fingerprint: Digest | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> tuple[FindingRecord, ...]:
+        """Give recorded findings, those of the newest event first; `before` is an event's number."""
+        sides = {"run": run, "path": path, "fingerprint": fingerprint}
+        with self._database.reading() as connection:
+            return query.find_findings(connection, sides, limit=limit, before=before)
+
+    def approvals(
+        self,
+        *,
+        run: RunId | None = None,
+        principal: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> tuple[ApprovalRecord, ...]:
+        """Give decisions at boundaries, the newest first; `before` is an event's number."""
+        sides = {"run": run, "principal": principal}
+        with self._database.reading() as connection:
+            return query.find_approvals(connection, sides, limit=limit, before=before)
+
+    def put_blob(self, data: bytes, media_type: str) -> Digest:
+        """Keep content of at most 256 MiB, and give the digest of what was stored.
+
+        Secrets are taken out of text first, so the digest may differ from that of `data`. Equal content is
+        stored once.
+        """
+        blob = blobs.prepare_blob(data, media_type, self._redactor)
+        packed = blobs.pack(blob.data)
+        with self._database.writing() as connection:
+            blobs.write_blob(connection, blob, packed)
+        return blob.digest
+
+    def get_blob(self, digest: Digest) -> Blob:
+        """Give content by its digest, checked. Raises BlobUnknown, or TrailCorrupt if it was changed."""
+        with self._database.reading() as connection:
+            return blobs.read_blob(connection, digest)
+
+    def head(self, *, size: int | None = None) -> TreeHead:
+        """Give size and root of the log, or of its first `size` events. Raises EventUnknown beyond that."""
+        with self._database.reading() as connection:
+            size = _within(size, log.size_of(connection))
+            root = root_of(log.SqlNodes(connection), size)
+        return TreeHead(size=size, root=Digest(root.hex()))
+
+    def inclusion(self, seq: int, *, size: int | None = None) -> list[str]:
+        """Give the audit path of event `seq` in the log, or in its first `size` events, as hex.
+
+        `merkle.proves_inclusion` checks it. Raises EventUnknown if there is no such event.
+        """
+        with self._database.reading() as connection:
+            size = _within(size, log.size_of(connection))
+            if not 0 <= seq < size:
+                raise EventUnknown(
+                    f"event {seq} is not among the first {size}", hint="Ask for a larger size, or none."
+                )
+            return [step.hex() for step in inclusion_path(log.SqlNodes(connection), seq, size)]
+
+    def consistency(self, old_size: int, new_size: int | None = None) -> list[str]:
+        """Prove that the first `old_size` events are a prefix of the first `new_size`, or of all, as hex.
+
+        `merkle.proves_consistency` checks it. Raises EventUnknown beyond the end of the log, and
+        InvalidInput if `old_size` is the larger.
+        """
+        with self._database.reading() as connection:
+            new = _within(new_size, log.size_of(connection))
+            if not 0 <= old_size <= new:
+                raise InvalidInput(
+                    f"{old_size} events are no prefix of {new}", hint="Give the smaller size first."
+                )
+            return [step.hex() for step in consistency_path(log.SqlNodes(connection), old_size, new)]
+
+    def verify(self, *, expected: TreeHead | None = None) -> VerifyReport:
+        """Examine the whole record and name what was done to it; time grows with the log.
+
+        `expected` is a head kept outside of this file, for instance in a PR: only against one are a
+        roll-back, a fork and a cut tail found. A damaged record is a report, not an exception.
+        """
+        with self._database.reading() as connection:
+            return verify.verify_trail(connection, expected)
+
+    def rebuild(self) -> int:
+        """Make the projections anew from the log alone, and give the number of events read.
+
+        Raises TrailCorrupt, and leaves them as they were, if the log cannot be folded.
+        """
+        with self._database.writing() as connection:
+            return projections.rebuild(connection)
+
+    def _renew_projections(self) -> None:
+        """Make the projections anew if another PEV made them by other rules."""
+        with self._database.reading() as connection:
+            if projections.is_current(connection):
+                return
+        # a log that cannot be folded must still open: `verify` says what is wrong with it
+        with suppress(TrailCorrupt), self._database.writing() as connection:
+            if not projections.is_current(connection):  # another process may have been first
+                projections.rebuild(connection)
+
+
+def _within(size: int | None, whole: int) -> int:
+    if size is None:
+        return whole
+    if not 0 <= size <= whole:
+        raise EventUnknown(f"the trail has {whole} events, not {size}", hint="Ask for a smaller size.")
+    return size
