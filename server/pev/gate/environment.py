@@ -25,7 +25,7 @@ from pev.config import Config
 from pev.errors import EnvironmentUnavailable
 from pev.gate.demands import EnvironmentSettings
 from pev.gate.interface import Depot
-from pev.gate.network import network_env
+from pev.gate.network import index_key, network_env
 from pev.gate.reading import reader_of
 from pev.gate.requirements import Declared, ReadFile, read_declared
 from pev.gate.tools import program, version_of
@@ -46,6 +46,7 @@ class Wanted(Model):
     constraints: tuple[str, ...]
     python: str
     platform: str
+    index: Digest
     format: int = _FORMAT
 
     @property
@@ -103,6 +104,7 @@ class Environments:
             constraints=(*declared.constraints, *_pins(declared)),
             python=python,
             platform=f"{sys.platform}-{platform.machine()}-{platform.python_version()}",
+            index=index_key(),
         )
 
     async def name(self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings) -> str:
@@ -148,7 +150,7 @@ class Environments:
             return ()
         name = f"{sys.platform}-{platform.machine()}"
         return await self._resolve(
-            Wanted(lines=lines, constraints=constraints, python=sys.executable, platform=name)
+            Wanted(lines=lines, constraints=constraints, python=sys.executable, platform=name, index=index_key())
         )
 
     async def _resolve(self, wanted: Wanted) -> tuple[str, ...]:

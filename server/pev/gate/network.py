@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pev import proc
+from pev.models import Digest, hash_json
 
 _TLS: Final = (
     "SSL_CERT_FILE",
@@ -36,3 +37,9 @@ def network_env(cache: Path) -> dict[str, str]:
         if theirs in os.environ and not {ours, "UV_INDEX_URL"} & own.keys():
             own[ours] = os.environ[theirs]
     return own | {"UV_CACHE_DIR": str(cache / "uv"), "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+
+
+def index_key() -> Digest:
+    """Name the package index that is in force, without telling its address or its credentials."""
+    env = network_env(Path())
+    return hash_json({name: value for name, value in env.items() if "INDEX" in name or "FIND_LINKS" in name})
