@@ -4,9 +4,9 @@ from typing import Final
 
 from fastmcp.dependencies import Depends
 from fastmcp.resources import Resource, ResourceTemplate
-from pev.gate.engine import Trust
 
 from pev.engine import Engine, parse_run_id
+from pev.gate.interface import Trust
 from pev.gate.policy import Policy
 from pev.models import Caller, Model
 from pev.text import fence

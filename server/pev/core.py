@@ -3,14 +3,16 @@
 It offers one way to change a run: read its state, decide purely, append; again if somebody was faster.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import anyio
 
 from pev.config import Config
-from pev.errors import TrailUnavailable, VersionConflict
+from pev.errors import RepoUnknown, RepoUnusable, TrailUnavailable, VersionConflict
 from pev.events import Event, Kind, NewEvent
 from pev.findings import GateReport
 from pev.models import Digest, RepoId, RunId, StreamId, repo_stream, run_stream
@@ -24,7 +26,7 @@ from pev.trail.store import Trail
 _TRIES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Core:
     """The parts of a running engine."""
 
@@ -67,12 +69,29 @@ class Core:
         )
 
     async def depot(self, repo: UserRepo) -> Depot:
-        """Open the depot of a user's repository, filled on first use."""
-        return await Depot.open(self.config, repo)
+        """Give the depot of a user's repository, filled on first use and brought up to date."""
+        config = self.config
+        author = (config.bot_name, config.bot_email)
+        depot = Depot(repo, config.state_dir, author=author, remote=config.remote)
+        await depot.refresh()
+        return depot
 
     async def repo_of(self, state: RunState) -> UserRepo:
         """Find the repository of a run, if it is still allowed. Raises RepoUnknown."""
-        return await self.catalog.by_id(state.repo)
+        names = sorted(self.catalog.names, key=lambda name: name != state.repo_name)
+        for name in names:
+            with suppress(RepoUnusable):
+                repo = await self.catalog.find(name)
+                if repo.id == state.repo:
+                    return repo
+        raise RepoUnknown(
+            f"the repository {state.repo_name!r} of run {state.id} is not allowed here",
+            hint=f"Start in it, or name it with --repo. Allowed: {', '.join(names) or 'none'}.",
+        )
+
+    def allow_roots(self, roots: Iterable[Path]) -> None:
+        """Allow the folders that a local client declares as its roots, if the operator allows roots."""
+        self.catalog = self.catalog.with_roots(roots)
 
     async def put_blob(self, data: bytes, media_type: str) -> Digest:
         """Store a large payload and give its digest."""

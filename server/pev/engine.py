@@ -50,6 +50,7 @@ class Engine:
         self.verifying = Verifying(core, gate, jobs)
         self.shipping = Shipping(core, self.verifying)
         self.reading = Reading(core)
+        self._jobs = jobs
 
     async def run(self, caller: Caller, run_id: RunId) -> RunState:
         """Give the state of a run. Raises RunUnknown."""
@@ -85,8 +86,11 @@ class Engine:
 
         return await self.core.decide(run_id, abandoning)
 
-    async def repair_later(self) -> None:
-        """Find and mend what a crash left behind, and record what was done. Runs after the first answer."""
+    def repair_later(self) -> None:
+        """Find and mend what a crash left behind, soon, but after the first answer."""
+        self._jobs.background(self._repair)
+
+    async def _repair(self) -> None:
         await anyio.sleep(_REPAIR_AFTER_S)
         done = await repair(self.core.config, await self._live_runs())
         if done:
@@ -95,7 +99,7 @@ class Engine:
             await self.core.append(SERVER_STREAM, [event])
 
     async def _live_runs(self) -> frozenset[RunId]:
-        states = await anyio.to_thread.run_sync(lambda: list(self.core.trail.runs(limit=500)))
+        states = await anyio.to_thread.run_sync(lambda: list(self.core.trail.runs(limit=500).runs))
         return frozenset(state.id for state in states if state.worktree is not None)
 
     async def record(self, run_id: RunId, event: NewEvent) -> None:
@@ -112,7 +116,8 @@ async def open_engine(config: Config, *, cwd: Path | None = None) -> AsyncIterat
     trail = await anyio.to_thread.run_sync(lambda: Trail.open(config.trail_file))
     sandbox = choose_sandbox(config)
     try:
-        core = Core(config=config, trail=trail, catalog=Catalog(config, cwd=cwd), sandbox=sandbox)
+        catalog = await Catalog.of(config.repos, working_directory=cwd, allow_roots=config.allow_roots)
+        core = Core(config=config, trail=trail, catalog=catalog, sandbox=sandbox)
         gate = Gate(config, sandbox, put_log=lambda data: trail.put_blob(data, "text/plain"))
         async with Jobs() as jobs:
             yield Engine(core, gate, jobs)

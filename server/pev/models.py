@@ -165,10 +165,12 @@ ASSURANCE_OF: Final = {
 
 
 class ApprovalRules(Model):
-    """What the policy demands of an approval."""
+    """What the policy demands of a decision. `merge` wants one before a pull request is opened, too."""
 
     min_assurance: Assurance = Assurance.CONVENIENCE
     min_seconds: float = Field(default=0.0, ge=0, le=3_600)
+    ttl_s: float | None = Field(default=None, gt=0)
+    merge: bool = False
 
 
 def assured(channel: Channel, least: Assurance) -> bool:

@@ -58,7 +58,7 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     _S.EXECUTING: frozenset({_S.EXECUTING, _S.VERIFYING, _S.ESCALATED, _S.APPROVED} | _PLANNING),
     _S.VERIFYING: frozenset({_S.VERIFYING, _S.FAILED, _S.PASSED, _S.ESCALATED, _S.EXECUTING}),
     _S.FAILED: frozenset({_S.EXECUTING, _S.VERIFYING, _S.ESCALATED, _S.APPROVED} | _PLANNING),
-    _S.PASSED: frozenset({_S.EXECUTING, _S.VERIFYING, _S.PR_OPEN, _S.APPROVED}),
+    _S.PASSED: frozenset({_S.PASSED, _S.EXECUTING, _S.VERIFYING, _S.PR_OPEN, _S.APPROVED}),
     _S.ESCALATED: frozenset({_S.EXECUTING, _S.VERIFYING, _S.ESCALATED, _S.APPROVED} | _PLANNING),
     _S.PR_OPEN: frozenset({_S.PR_OPEN, _S.MERGED, _S.CLOSED, _S.EXECUTING, _S.VERIFYING}),
     _S.MERGED: frozenset(),
@@ -148,7 +148,7 @@ class GateState(Model):
 
     attempt: int = Field(ge=1)
     snapshot: ObjectId
-    key: Digest
+    key: Digest | None = None
     outcome: Outcome | None = None
     report: Digest | None = None
     reason: str = ""
@@ -219,6 +219,16 @@ class RunState(Model):
                 return newest if good and same else None
         return None
 
+    @property
+    def awaits_merge_decision(self) -> bool:
+        """Whether the policy wants a person's word on the passed snapshot, and nobody gave it yet."""
+        if not self.rules.merge or self.status is not Status.PASSED or self.gate is None:
+            return False
+        return not any(
+            one.boundary is Boundary.MERGE and one.verdict is Verdict.APPROVE and one.subject == self.gate.key
+            for one in self.approvals
+        )
+
     def require(self, *allowed: Status, to: str) -> None:
         """Raise RunStateRefused unless the run stands in one of the `allowed` states."""
         if self.status not in allowed:
@@ -262,6 +272,9 @@ _AFTER_DECISION: Final = {
     (Boundary.ESCALATION, Verdict.CHANGE): _S.DRAFTED,
     (Boundary.ESCALATION, Verdict.TAKE_OVER): _S.ABANDONED,
     (Boundary.ESCALATION, Verdict.REJECT): _S.ABANDONED,
+    (Boundary.MERGE, Verdict.APPROVE): _S.PASSED,
+    (Boundary.MERGE, Verdict.CHANGE): _S.EXECUTING,
+    (Boundary.MERGE, Verdict.REJECT): _S.ABANDONED,
 }
 
 
@@ -275,8 +288,6 @@ def _decision_answered(state: RunState, event: Event, body: dict[str, Any]) -> R
     }
     if approval.comment:
         changes["guidance"] = (*state.guidance, approval.comment)
-    if approval.boundary is Boundary.MERGE:
-        return state.model_copy(update=changes)
     if approval.verdict is Verdict.RETRY:
         changes["max_attempts"] = state.attempts_used + max(1, int(body.get("more_attempts", 1)))
     after = _AFTER_DECISION[approval.boundary, approval.verdict]
@@ -297,7 +308,7 @@ def _worktree_removed(state: RunState, event: Event, body: dict[str, Any]) -> Ru
 
 
 def _gate_started(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
-    gate = GateState.model_validate({key: body[key] for key in ("attempt", "snapshot", "key")})
+    gate = GateState.model_validate({key: body[key] for key in ("attempt", "snapshot")})
     return _move(state, _S.VERIFYING, gates=(*state.gates, gate))
 
 
@@ -306,6 +317,7 @@ def _gate_finished(state: RunState, event: Event, body: dict[str, Any]) -> RunSt
         update={
             "outcome": Outcome(body["outcome"]),
             "report": Digest(body["report"]),
+            "key": Digest(body["key"]),
             "reason": body.get("reason", ""),
         }
     )

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
 from fastmcp import FastMCP
 from fastmcp.resources import ResourceTemplate
 from fastmcp.server.transforms.resources_as_tools import ResourcesAsTools
@@ -39,10 +38,9 @@ def create_app(config: Config, *, cwd: Path | None = None, local: bool = True) -
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
-        async with open_engine(config, cwd=cwd) as engine, anyio.create_task_group() as background:
-            background.start_soon(engine.repair_later)
+        async with open_engine(config, cwd=cwd) as engine:
+            engine.repair_later()
             yield {ENGINE: engine}
-            background.cancel_scope.cancel()
 
     security = RequestStateSecurity(
         keys=[load_key(config.state_dir / "request-state.key")], ttl=config.decision_ttl_s, audience=NAME

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import anyio
-from fastmcp.exceptions import NotFoundError, PromptError, ResourceError, ToolError
+from fastmcp.exceptions import FastMCPError, NotFoundError, PromptError, ResourceError, ToolError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from pydantic import ValidationError
 
@@ -29,7 +29,7 @@ from pev.models import SERVER_STREAM, RunId, digest_of, run_stream
 from pev_server.deps import get_caller, get_engine
 
 log = logging.getLogger("pev.server")
-_NOT_FOUND: Final = (RunUnknown, RepoUnknown, EventUnknown, BlobUnknown, CheckUnknown)
+_NOT_FOUND: Final = (RunUnknown, RepoUnknown, EventUnknown, BlobUnknown, CheckUnknown, NotFoundError)
 _MAX_ARGUMENT: Final = 300
 
 
@@ -55,6 +55,33 @@ def describe_bug(error: Exception) -> str:
     return f"[server.bug] internal error {bug}. Next: look for this id in the server's log, and report it."
 
 
+def root_of(error: BaseException) -> BaseException:
+    """Give what the framework wrapped: it masks what a tool raises, and keeps that as the cause."""
+    while isinstance(error, FastMCPError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def map_error(error: Exception) -> tuple[str, str]:
+    """Give an error's stable code, and what a client is told. Of a bug it is told an id only."""
+    root = root_of(error)
+    if isinstance(root, PevError):
+        return root.code, describe(root)
+    if isinstance(root, ValidationError):
+        return InvalidInput.code, describe_validation(root)
+    if isinstance(root, FastMCPError):
+        return "call.refused", f"[call.refused] {root}"
+    return "server.bug", describe_bug(error)
+
+
+class QuietWhereMapped(logging.Filter):
+    """Drops the framework's own log of an error that is mapped here, with its traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record is to be written."""
+        return not (record.name.startswith("fastmcp") and record.exc_info)
+
+
 def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Cut long texts of a call's arguments to their digest and size, for the trail."""
     out: dict[str, Any] = {}
@@ -76,18 +103,9 @@ class ErrorsAndTrail(Middleware):
         outcome = "cancelled"
         try:
             result, outcome = await call_next(context), "ok"
-        except PevError as exc:
-            outcome = exc.code
-            raise ToolError(describe(exc)) from exc
-        except ValidationError as exc:
-            outcome = InvalidInput.code
-            raise ToolError(describe_validation(exc)) from exc
-        except (ToolError, NotFoundError):
-            outcome = "tool.refused"
-            raise
         except Exception as exc:
-            outcome = "server.bug"
-            raise ToolError(describe_bug(exc)) from exc
+            outcome, told = map_error(exc)
+            raise ToolError(told, log_level=logging.DEBUG) from exc
         finally:
             # a cancelled call is a call: it is recorded too
             with anyio.CancelScope(shield=True):
@@ -98,25 +116,17 @@ class ErrorsAndTrail(Middleware):
         """Read the resource and map what it raises."""
         try:
             return await call_next(context)
-        except _NOT_FOUND as exc:
-            raise NotFoundError(describe(exc)) from exc
-        except PevError as exc:
-            raise ResourceError(describe(exc)) from exc
-        except (ResourceError, NotFoundError):
-            raise
         except Exception as exc:
-            raise ResourceError(describe_bug(exc)) from exc
+            if isinstance(root_of(exc), _NOT_FOUND):
+                raise NotFoundError(map_error(exc)[1]) from exc
+            raise ResourceError(map_error(exc)[1], log_level=logging.DEBUG) from exc
 
     async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Render the prompt and map what it raises."""
         try:
             return await call_next(context)
-        except PevError as exc:
-            raise PromptError(describe(exc)) from exc
-        except (PromptError, NotFoundError):
-            raise
         except Exception as exc:
-            raise PromptError(describe_bug(exc)) from exc
+            raise PromptError(map_error(exc)[1], log_level=logging.DEBUG) from exc
 
     async def _record(self, message: Any, outcome: str, seconds: float) -> None:
         arguments = message.arguments or {}

@@ -37,7 +37,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     [
         ("check_limit_s = 0\n", "check_limit_s"),
         ("surprise = 1\n", "surprise"),
-        XX
+        ('worktree_dir = "relative"\n', "worktree_dir"),
         ('[repos]\n"a b/c" = "/x"\n', "a b/c"),
         ('sandbox = "off"\n', "sandbox"),
         ("not toml", "cannot be read"),

@@ -60,8 +60,11 @@ _EXECUTING = (
 
 def _gate(attempt: int, outcome: str, used: int) -> tuple[tuple[Kind, dict[str, Any]], ...]:
     return (
-        (Kind.GATE_STARTED, {"attempt": attempt, "snapshot": str(attempt) * 40, "key": "f" * 64}),
-        (Kind.GATE_FINISHED, {"outcome": outcome, "report": "9" * 64, "attempts_used": used}),
+        (Kind.GATE_STARTED, {"attempt": attempt, "snapshot": str(attempt) * 40}),
+        (
+            Kind.GATE_FINISHED,
+            {"outcome": outcome, "report": "9" * 64, "key": "f" * 64, "attempts_used": used},
+        ),
     )
 
 

@@ -5,13 +5,13 @@ from typing import Annotated, Final
 from fastmcp.dependencies import Depends
 from fastmcp.tools import Tool
 from mcp_types import ToolAnnotations
-from pev.trail.store import TreeHead
-from pev.trail.verify import VerifyReport
 from pydantic import Field
 
 from pev.engine import Engine
 from pev.models import Caller
+from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailPage, TrailQuery
+from pev.trail.verify import VerifyReport
 from pev_server.deps import get_caller, get_engine
 
 

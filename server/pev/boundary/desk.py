@@ -4,6 +4,7 @@ An answer counts only if it carries the nonce of the question that stands open, 
 policy accepts, and came before the question expired. Everything else is recorded as refused.
 """
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -53,7 +54,7 @@ class Desk:
             built = build_question(state, report)
             if built is None or self._stands(state, built):
                 return ()
-            return [self._asked(built, caller)]
+            return [self._asked(state, built, caller)]
 
         state = await self._core.decide(run_id, asking)
         built = build_question(state, report)
@@ -92,8 +93,9 @@ class Desk:
             and _moment(pending.expires_at) > now()
         )
 
-    def _asked(self, built: Question, caller: Caller) -> NewEvent:
+    def _asked(self, state: RunState, built: Question, caller: Caller) -> NewEvent:
         moment = now()
+        stands_s = min(state.rules.ttl_s or math.inf, self._core.config.decision_ttl_s)
         pending = Pending(
             nonce=secrets.token_urlsafe(24),
             boundary=built.boundary,
@@ -101,7 +103,7 @@ class Desk:
             shown=built.shown,
             binding=built.binding,
             asked_at=to_rfc3339(moment),
-            expires_at=to_rfc3339(moment + timedelta(seconds=self._core.config.decision_ttl_s)),
+            expires_at=to_rfc3339(moment + timedelta(seconds=stands_s)),
             verdicts=built.verdicts,
         )
         body = {"pending": pending.model_dump(mode="json"), "text": built.text}

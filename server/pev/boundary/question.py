@@ -181,10 +181,29 @@ def ask_escalation(state: RunState, report: GateReport | None) -> Question:
     )
 
 
+def ask_merge(state: RunState, report: GateReport) -> Question:
+    """Build the question whether a pull request may be opened for the snapshot that passed."""
+    lines = [_header(state), "", f"The gate passed snapshot {report.snapshot}: {report.reason}"]
+    lines += ["Changed files", *(f"- {path}" for path in report.changed_files[:MAX_SHOWN_FINDINGS])]
+    if len(report.changed_files) > MAX_SHOWN_FINDINGS:
+        lines.append(f"- and {len(report.changed_files) - MAX_SHOWN_FINDINGS} more")
+    return Question(
+        run_id=state.id,
+        boundary=Boundary.MERGE,
+        subject=report.key,
+        binding=_binding(state, Boundary.MERGE, report.key),
+        text=_fit("\n".join([*lines, "", "May a pull request be opened for it?"])),
+        fields=_decision_fields(_PLAN_VERDICTS, "what to change, or why not"),
+        verdicts=_PLAN_VERDICTS,
+    )
+
+
 def build_question(state: RunState, report: GateReport | None) -> Question | None:
     """Give the question that a run's state poses to a person; None where it poses none."""
     if state.status in (Status.AWAITING_ANSWERS, Status.AWAITING_APPROVAL):
         return ask_plan(state)
+    if state.awaits_merge_decision and report is not None:
+        return ask_merge(state, report)
     return ask_escalation(state, report) if state.status is Status.ESCALATED else None
 
 

@@ -3,10 +3,10 @@
 from pev.findings import GateReport, Outcome
 from pev.models import ObjectId
 from pev.plan import to_markdown
-from pev.repos.depot import DiffStat
+from pev.repos.objects import DiffStat
 from pev.run import RunState
 from pev.text import one_line
-from pev.trail.store import TreeHead
+from pev.trail.merkle import TreeHead
 
 _MARK = {
     Outcome.PASSED: "passed",
@@ -45,9 +45,9 @@ def _approvals(state: RunState) -> list[str]:
 def _files(state: RunState, stat: DiffStat) -> list[str]:
     plan = state.approved_revision.plan if state.approved_revision else None
     out = []
-    for path, added, removed in stat.files[:MAX_FILES]:
-        outside = "" if plan is None or plan.covers(path) else " (outside the plan)"
-        out.append(f"- `{_cell(path)}` +{added} -{removed}{outside}")
+    for one in stat.files[:MAX_FILES]:
+        outside = "" if plan is None or plan.covers(one.path) else " (outside the plan)"
+        out.append(f"- `{_cell(one.path)}` +{one.added} -{one.removed}{outside}")
     if len(stat.files) > MAX_FILES:
         out.append(f"- and {len(stat.files) - MAX_FILES} more")
     return out

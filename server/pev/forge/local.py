@@ -27,10 +27,15 @@ class LocalForge(Forge):
                 f"branch {request.branch!r} is the target branch", hint="A pull request needs its own branch."
             )
         await depot.publish(request.commit, request.branch)
-        url = f"{depot.source.root}#{request.branch}"
+        url = f"{depot.repo.root}#{request.branch}"
         if self._remote is not None:
-            url = await depot.remote_url(self._remote)
-            await depot.push(request.commit, request.branch, url)
+            remote = await depot.remote_url(self._remote)
+            if remote is None:
+                raise ForgeRefused(
+                    f"the repository has no remote {self._remote!r}", hint="Add it, or set push = false."
+                )
+            await depot.push(request.commit, request.branch, remote)
+            url = remote
         return PrState(
             forge=self.name, url=url, branch=request.branch, commit=request.commit, tree=request.tree
         )

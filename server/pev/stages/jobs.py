@@ -4,9 +4,12 @@ One process runs a run's gate at a time; a file lock, which the kernel frees whe
 who. Callers join a running job, and the last caller that gives up on it cancels it.
 """
 
+import asyncio
 import fcntl
+import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +20,7 @@ import anyio.abc
 
 from pev.models import RunId
 
+log = logging.getLogger("pev.jobs")
 Progress = Callable[[str, float, float], Awaitable[None]]
 
 
@@ -38,26 +42,56 @@ class Job:
 
 
 class Jobs:
-    """The jobs of this process, by run. Used as a context: leaving it cancels them all."""
+    """The jobs of this process, by run. Used as a context: leaving it cancels them all.
+
+    They live in a task of their own: a server's lifespan may be entered and left by different tasks, which a
+    task group does not bear.
+    """
 
     def __init__(self) -> None:
         self._group: anyio.abc.TaskGroup | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._jobs: dict[RunId, Job] = {}
 
     async def __aenter__(self) -> Self:
         """Start taking jobs."""
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
+        ready = anyio.Event()
+        self._keeper = asyncio.create_task(self._keep(ready))
+        await ready.wait()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Cancel what still runs and wait until it is gone."""
-        group, self._group = self._group, None
-        if group is not None:
-            group.cancel_scope.cancel()
-            await group.__aexit__(kind, exc, trace)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+
+    async def _keep(self, ready: anyio.Event) -> None:
+        try:
+            async with anyio.create_task_group() as self._group:
+                ready.set()
+                await anyio.sleep_forever()
+        finally:
+            self._group = None
+
+    def background(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Start work that nobody waits for; what it raises is logged and ends nothing else."""
+
+        async def guarded() -> None:
+            try:
+                await work()
+            except Exception:
+                log.exception("background work failed")
+
+        self._running().start_soon(guarded)
+
+    def _running(self) -> anyio.abc.TaskGroup:
+        if self._group is None:
+            raise RuntimeError("jobs are started within their context")
+        return self._group
 
     def get(self, run_id: RunId) -> Job | None:
         """Give the running job of a run."""
@@ -65,11 +99,10 @@ class Jobs:
 
     def start(self, run_id: RunId, name: str, work: Callable[[Job], Awaitable[None]]) -> Job:
         """Start a job for a run that has none."""
-        if self._group is None:
-            raise RuntimeError("jobs are started within their context")
+        group = self._running()
         job = Job(name)
         self._jobs[run_id] = job
-        self._group.start_soon(self._run, run_id, job, work)
+        group.start_soon(self._run, run_id, job, work)
         return job
 
     async def _run(self, run_id: RunId, job: Job, work: Callable[[Job], Awaitable[None]]) -> None:

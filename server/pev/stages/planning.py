@@ -12,6 +12,7 @@ from pev.errors import InvalidInput, PlanInvalid
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import LoadedPolicy, load_policy
 from pev.models import (
+    ApprovalRules,
     Caller,
     RunId,
     Scope,
@@ -24,7 +25,7 @@ from pev.models import (
 from pev.plan import Plan, parse_plan
 from pev.repos.depot import Depot
 from pev.roles.brief import Brief, brief_planner
-from pev.run import RunState, Status
+from pev.run import TERMINAL, RunState, Status
 
 MAX_TASK = 10_000
 _MAX_LISTED = 400
@@ -54,7 +55,6 @@ class Planning:
             )
         user_repo = await self._core.catalog.find(repo)
         depot = await self._core.depot(user_repo)
-        await depot.refresh()
         trusted_ref, trusted = await depot.trusted(self._core.config.trusted_ref)
         base_commit = trusted if base is None else await depot.resolve(base)
         policy = await load_policy(depot, trusted)
@@ -69,8 +69,10 @@ class Planning:
             "base_commit": base_commit,
             "policy_hash": policy.hash,
             "policy_source": policy.source,
-            "rules": policy.policy.approval.rules.model_dump(mode="json"),
-            "max_attempts": min(policy.policy.max_attempts, self._core.config.max_attempts),
+            "rules": _rules(policy).model_dump(mode="json"),
+            "max_attempts": min(
+                policy.policy.max_attempts or self._core.config.max_attempts, self._core.config.max_attempts
+            ),
         }
         event = NewEvent(kind=Kind.RUN_OPENED, actor=Actor.of(caller), payload=body)
         await self._core.append(run_stream(run_id), [event], expected_version=0)
@@ -97,7 +99,7 @@ class Planning:
         def submitting(state: RunState) -> Sequence[NewEvent]:
             newest = state.revision
             repeated = newest is not None and newest.plan_hash == plan_hash
-            if repeated and state.status is not Status.DRAFTED:
+            if repeated and state.status not in {Status.DRAFTED, *TERMINAL}:
                 return ()
             state.require(
                 Status.DRAFTED,
@@ -142,6 +144,16 @@ class Planning:
         await self._core.decide(run_id, taking)
 
 
+def _rules(policy: LoadedPolicy) -> ApprovalRules:
+    wanted = policy.policy.approval
+    return ApprovalRules(
+        min_assurance=wanted.assurance,
+        min_seconds=wanted.min_seconds,
+        ttl_s=wanted.ttl_s,
+        merge=wanted.merge,
+    )
+
+
 def read_plan(text: str) -> Plan:
     """Find the plan in a model's answer, with or without a fence around it. Raises PlanInvalid."""
     found = _OBJECT.search(text)
@@ -160,7 +172,7 @@ async def describe_repository(depot: Depot, state: RunState, policy: LoadedPolic
     names = [entry.path for entry in entries]
     listed = "\n".join(names[:_MAX_LISTED])
     more = f"\n... and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    parts = [f"{len(names)} files:\n{listed}{more}", f"Checks: {', '.join(policy.policy.check_names)}"]
+    parts = [f"{len(names)} files:\n{listed}{more}", f"Checks: {', '.join(policy.policy.checks)}"]
     for name in _READ_FIRST:
         data = await depot.read_blob(tree, name) if name in names else None
         if data is not None:

@@ -18,8 +18,8 @@ from pev.repos.snapshot import take_snapshot
 from pev.roles.interface import public_interface
 from pev.run import PlanRevision, RunState
 from pev.stages.executing import worktree_of
+from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailPage, TrailQuery
-from pev.trail.store import TreeHead
 from pev.trail.verify import VerifyReport
 
 MAX_DIFF = 200_000
@@ -35,7 +35,7 @@ class Reading:
     async def runs(self, caller: Caller, *, limit: int = 50) -> list[RunState]:
         """Give the newest runs of the repositories that are allowed here."""
         require_scope(caller, Scope.READ)
-        return await anyio.to_thread.run_sync(lambda: list(self._core.trail.runs(limit=limit)))
+        return await anyio.to_thread.run_sync(lambda: list(self._core.trail.runs(limit=limit).runs))
 
     async def plan(self, caller: Caller, run_id: RunId, revision: int | None = None) -> PlanRevision:
         """Give a revision of a run's plan, the newest if none is named. Raises InvalidInput."""

@@ -36,6 +36,11 @@ class Shipping:
         require_scope(caller, Scope.SHIP)
         state = await self._core.state(run_id)
         state.require(Status.PASSED, Status.PR_OPEN, to="open a pull request")
+        if state.awaits_merge_decision:
+            raise RunStateRefused(
+                f"the policy wants a person's decision before run {run_id} becomes a pull request",
+                hint=f"Call request_decision, or run `pev approve {run_id}`.",
+            )
         depot, snapshot = await self._verifying.snapshot(state)
         report = await self._passed(state, snapshot)
         if state.status is Status.PR_OPEN and state.pr is not None and state.pr.tree == snapshot:

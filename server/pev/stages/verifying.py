@@ -13,11 +13,12 @@ from pev.core import Core
 from pev.errors import PevError, RunStateRefused
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import CheckResult, GateReport, Outcome
-from pev.gate.engine import Gate, GateRequest, Trust
-from pev.gate.policy import LoadedPolicy, load_policy
+from pev.gate.engine import Gate
+from pev.gate.interface import GateRequest, Trust
+from pev.gate.policy import Detected, LoadedPolicy, detect, load_policy
 from pev.models import Caller, ObjectId, RunId, Scope, repo_stream, require_scope
 from pev.repos.depot import Depot
-from pev.repos.snapshot import take_snapshot
+from pev.repos.snapshot import snapshot_working_tree, take_snapshot
 from pev.run import RunState, Status
 from pev.stages.executing import worktree_of
 from pev.stages.jobs import Job, Jobs, Progress, RunLock
@@ -50,15 +51,16 @@ class Verifying:
         Raises RunStateRefused without an approved plan or worktree, SnapshotRefused, PolicyInvalid.
         """
         require_scope(caller, Scope.VERIFY)
+        deadline = anyio.current_time() + wait_s
         job = self._jobs.get(run_id)
         if job is None:
             state = await self._core.state(run_id)
             state.require(*_GATED, to="run the gate")
             self._require_plan(state)
-            lock = RunLock(self._core.config.state_dir / "gates", run_id)
-            if not lock.take():
-                return await self._wait_elsewhere(run_id, wait_s)
-            job = self._jobs.start(run_id, "gate", lambda own: self._work(own, caller, run_id, lock))
+            job = await self._job(caller, run_id, deadline)
+            if job is None:
+                return await self._judged(run_id)
+        wait_s = max(0.0, deadline - anyio.current_time())
         await self._jobs.wait(job, limit_s=wait_s, progress=progress)
         return await self._judged(run_id)
 
@@ -109,14 +111,17 @@ class Verifying:
         """Build what the gate is asked about a path: its snapshot, base, policy and trust."""
         user_repo = await self._core.catalog.find(repo)
         depot = await self._core.depot(user_repo)
-        await depot.refresh()
         if base is None:
             _, base_commit = await depot.trusted(self._core.config.trusted_ref)
         else:
             base_commit = await depot.resolve(base)
         if commit is None:
-            snapshot = await take_snapshot(
-                depot, user_repo.root, base_commit=base_commit, trusted_commit=base_commit
+            snapshot = await snapshot_working_tree(
+                depot,
+                user_repo.root,
+                base_commit=base_commit,
+                trusted_commit=base_commit,
+                head_commit=user_repo.head_commit,
             )
         else:
             snapshot = await depot.tree_of(await depot.resolve(commit))
@@ -136,11 +141,17 @@ class Verifying:
         require_scope(caller, Scope.READ)
         user_repo = await self._core.catalog.find(repo)
         depot = await self._core.depot(user_repo)
-        await depot.refresh()
         _, trusted = await depot.trusted(self._core.config.trusted_ref)
         policy = await load_policy(depot, trusted)
         known = await self._core.is_trusted(user_repo.id, policy.hash)
         return policy, Trust.TRUSTED if known else Trust.UNTRUSTED
+
+    async def detect(self, caller: Caller, repo: str | None) -> Detected:
+        """Look at a repository's trusted ref, and say what a policy for it would hold."""
+        require_scope(caller, Scope.READ)
+        depot = await self._core.depot(await self._core.catalog.find(repo))
+        _, trusted = await depot.trusted(self._core.config.trusted_ref)
+        return await detect(depot, trusted)
 
     async def trust(self, caller: Caller, repo: str | None) -> LoadedPolicy:
         """Record that a person trusts the repository's policy as it is now."""
@@ -186,11 +197,24 @@ class Verifying:
             let_throughs=tuple(one for one in state.let_throughs if one.snapshot == snapshot),
         )
 
+    async def _job(self, caller: Caller, run_id: RunId, deadline: float) -> Job | None:
+        """Start the run's gate, or join one that started meanwhile; None while another process holds it.
+
+        What that process measured is cached: starting after it costs nothing.
+        """
+        lock = RunLock(self._core.config.state_dir / "gates", run_id)
+        while not lock.take():
+            job = self._jobs.get(run_id)
+            left_s = deadline - anyio.current_time()
+            if job is not None or left_s <= 0:
+                return job
+            await anyio.sleep(min(_POLL_S, left_s))
+        return self._jobs.start(run_id, "gate", lambda own: self._work(own, caller, run_id, lock))
+
     async def _work(self, job: Job, caller: Caller, run_id: RunId, lock: RunLock) -> None:
         try:
             request = await self._request(await self._core.state(run_id))
-            key = await self._gate.key(request)
-            state = await self._core.decide(run_id, lambda now: _starting(now, caller, request, key))
+            state = await self._core.decide(run_id, lambda now: _starting(now, caller, request))
             try:
                 report = await self._gate.judge(request, job.report)
             except BaseException as exc:
@@ -208,6 +232,7 @@ class Verifying:
         body = {
             "outcome": report.outcome.value,
             "report": blob,
+            "key": report.key,
             "reason": report.reason,
             "attempts_used": len(tried),
             "checks": [
@@ -231,15 +256,6 @@ class Verifying:
         with anyio.CancelScope(shield=True):
             await self._core.decide(run_id, lambda now: [event] if now.status is Status.VERIFYING else ())
 
-    async def _wait_elsewhere(self, run_id: RunId, wait_s: float) -> Judged:
-        deadline = anyio.current_time() + wait_s
-        while (await self._core.state(run_id)).status is Status.VERIFYING:
-            left = deadline - anyio.current_time()
-            if left <= 0:
-                break
-            await anyio.sleep(min(_POLL_S, left))
-        return await self._judged(run_id)
-
     async def _judged(self, run_id: RunId) -> Judged:
         state = await self._core.state(run_id)
         running = state.gate is not None and state.gate.outcome is None
@@ -252,7 +268,7 @@ def _lost(state: RunState) -> Sequence[NewEvent]:
     )
 
 
-def _starting(state: RunState, caller: Caller, request: GateRequest, key: str) -> Sequence[NewEvent]:
+def _starting(state: RunState, caller: Caller, request: GateRequest) -> Sequence[NewEvent]:
     state.require(*_GATED, to="run the gate")
     events = []
     if state.status is Status.VERIFYING:  # its process died: nobody else holds the lock
@@ -260,6 +276,6 @@ def _starting(state: RunState, caller: Caller, request: GateRequest, key: str) -
         events.append(NewEvent(kind=Kind.GATE_CANCELLED, actor=Actor.of(caller), payload=body))
     unfinished = state.status is Status.VERIFYING
     attempt = len(state.gates) + (0 if unfinished else 1)
-    body_started = {"attempt": max(1, attempt), "snapshot": request.snapshot, "key": key}
+    body_started = {"attempt": max(1, attempt), "snapshot": request.snapshot}
     events.append(NewEvent(kind=Kind.GATE_STARTED, actor=Actor.of(caller), payload=body_started))
     return events

@@ -11,7 +11,7 @@ from pev.errors import DecisionInvalid, Forbidden, InvalidInput
 from pev.models import Boundary, Channel, RunId, Verdict
 from pev.run import RunState, Status
 from pev_server.cli.exits import Exit
-from pev_server.cli.main import PathArgument, RunArgument, asynchronous, configured
+from pev_server.cli.main import PathArgument, RunArgument, asynchronous, configured, configured_for
 from pev_server.cli.output import print_text
 from pev_server.cli.person import operator, require_terminal
 
@@ -47,7 +47,7 @@ def _ask_field(field: FormField) -> str:
 
 @asynchronous
 async def approve(run: RunArgument) -> int:
-    """Answer a run's open questions, and approve its plan. Needs a terminal."""
+    """Answer a run's open questions, and approve its plan or its pull request. Needs a terminal."""
     require_terminal("approving")
     run_id = parse_run_id(run)
     async with open_engine(configured()) as engine:
@@ -56,7 +56,7 @@ async def approve(run: RunArgument) -> int:
             print_text(question.text)
             await _answer(engine, question, {field.name: _ask_field(field) for field in question.fields})
             question = await _question(engine, run_id)
-        if question.boundary is not Boundary.PLAN:
+        if question.boundary is Boundary.ESCALATION:
             raise DecisionInvalid(
                 f"run {run_id} waits for a decision on its {question.boundary}",
                 hint=f"Run `pev decide {run_id}`.",
@@ -133,8 +133,8 @@ async def decide(
 async def trust(path: PathArgument = Path()) -> int:
     """Trust the policy of a repository's trusted ref: its own commands, setup and tests. Needs a terminal."""
     require_terminal("trusting")
-    async with open_engine(configured(), cwd=path.absolute()) as engine:
-        repo = str(path.absolute())
+    config, repo = configured_for(path)
+    async with open_engine(config) as engine:
         policy, known = await engine.verifying.policy(operator(), repo)
         print_text(f"policy {policy.hash} from {policy.source}, {known.value}")
         print_text(policy.policy.model_dump_json(indent=2, exclude_defaults=True))

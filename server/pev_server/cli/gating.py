@@ -9,7 +9,7 @@ from pev.engine import open_engine
 from pev.errors import PevError
 from pev.findings import Outcome
 from pev_server.cli.exits import OF_OUTCOME, Exit, of_error
-from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured, report_error
+from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured_for, report_error
 from pev_server.cli.output import coloured, live_progress, out, print_finding, print_json, print_report
 from pev_server.cli.person import operator
 
@@ -32,14 +32,15 @@ async def gate(
     as_json: JsonOption = False,
 ) -> int:
     """Judge the files at PATH, as they are, against the trusted ref. Needs no run."""
+    config, name = configured_for(path)
     try:
         async with (
-            open_engine(configured(), cwd=path.absolute()) as engine,
+            open_engine(config) as engine,
             live_progress(quiet=as_json) as progress,
         ):
             report = await engine.verifying.judge_path(
                 operator(),
-                repo=str(path.absolute()),
+                repo=name,
                 base=base,
                 commit=commit,
                 trusted=trust,
@@ -79,8 +80,9 @@ async def check(
     as_json: JsonOption = False,
 ) -> int:
     """Run one check on the files at PATH, and show old findings too. Needs no run."""
-    async with open_engine(configured(), cwd=path.absolute()) as engine:
-        result = await engine.verifying.check_path(operator(), name, repo=str(path.absolute()), trusted=trust)
+    config, repo = configured_for(path)
+    async with open_engine(config) as engine:
+        result = await engine.verifying.check_path(operator(), name, repo=repo, trusted=trust)
     if as_json:
         print_json(result.model_dump_json())
     else:

@@ -61,6 +61,18 @@ def configured(**given: Any) -> Config:
     return load_config(**{name: value for name, value in given.items() if value is not None})
 
 
+def configured_for(path: Path) -> tuple[Config, str]:
+    """Read the configuration and allow the repository at `path` too: on the command line a person names it.
+
+    Gives the configuration and the name that the repository has in it.
+    """
+    config = configured()
+    name = path.absolute().name or "root"
+    while name in config.repos:
+        name += "_"
+    return config.model_copy(update={"repos": {**config.repos, name: path.absolute()}}), name
+
+
 def parse_repos(given: list[str]) -> dict[str, Path]:
     """Parse NAME=PATH options. Raises InvalidInput."""
     repos: dict[str, Path] = {}

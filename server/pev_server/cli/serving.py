@@ -15,6 +15,7 @@ from pev.errors import ConfigInvalid
 
 os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
+os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")  # our own handler writes what matters
 _LOOPBACK_NAMES: Final = ("localhost", "ip6-localhost")
 
 
@@ -29,11 +30,15 @@ def is_loopback(host: str) -> bool:
 
 
 def _log_to_stderr() -> None:
+    from pev_server.errors import QuietWhereMapped
+
     logging.basicConfig(
         stream=sys.stderr,
         level=os.environ.get("PEV_LOG_LEVEL", "WARNING").upper(),
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(QuietWhereMapped())
 
 
 def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bool) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from pev.repos.source import git_version
 
 from pev.config import Config, config_file
 from pev.engine import Engine, open_engine
@@ -16,8 +15,9 @@ from pev.errors import InvalidInput, PevError
 from pev.gate.policy import default_toml
 from pev.gate.tools import tool_versions
 from pev.models import Model
+from pev.repos.source import git_version
 from pev_server.cli.exits import Exit
-from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured
+from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured, configured_for
 from pev_server.cli.output import print_json, print_table, print_text
 from pev_server.cli.person import operator
 
@@ -38,9 +38,10 @@ async def init(
     only_print: Annotated[bool, typer.Option("--print", help="Only print it.")] = False,
 ) -> int:
     """Write a commented pev.toml that fits the repository at PATH. It counts once on the trusted ref."""
-    async with open_engine(configured(), cwd=path.absolute()) as engine:
-        repo = await engine.core.catalog.find(str(path.absolute()))
-        detected = await engine.verifying.detect(operator(), str(path.absolute()))
+    config, name = configured_for(path)
+    async with open_engine(config) as engine:
+        repo = await engine.core.catalog.find(name)
+        detected = await engine.verifying.detect(operator(), name)
     text = default_toml(detected)
     if only_print:
         print_text(text)
@@ -63,8 +64,8 @@ async def _git(_: Config) -> Fact:
 
 
 async def _tools(_: Config) -> Fact:
-    versions = await tool_versions()
-    return Fact(name="tools", state="ok", text=", ".join(f"{name} {one}" for name, one in versions.items()))
+    found = await tool_versions()
+    return Fact(name="tools", state="ok", text=", ".join(f"{name} {one}" for name, one in found.items()))
 
 
 async def _sandbox(config: Config) -> Fact:
@@ -96,7 +97,7 @@ async def _engine_facts(engine: Engine) -> list[Fact]:
     report = await engine.reading.verify(operator())
     state = "ok" if report.intact else "bad"
     facts = [Fact(name="trail", state=state, text=report.summary)]
-    names = engine.core.catalog.names()
+    names = engine.core.catalog.names
     text = ", ".join(names) if names else "none here: start PEV in one, or name it with --repo"
     return [*facts, Fact(name="repositories", state="ok" if names else "note", text=text)]
 

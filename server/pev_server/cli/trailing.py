@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 import anyio
 import typer
-from pev.trail.store import TreeHead
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
@@ -14,6 +13,7 @@ from pev.engine import open_engine, parse_run_id
 from pev.errors import InvalidInput
 from pev.events import Event
 from pev.text import one_line
+from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailQuery
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured

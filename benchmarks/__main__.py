@@ -1,0 +1,23 @@
+"""Runs the benchmarks that are named, or all: `python -m benchmarks [cold_start|gate|trail|worktree]`."""
+
+import importlib
+import sys
+
+NAMES = ("cold_start", "trail", "worktree", "gate")
+
+
+def main() -> int:
+    """Run benchmarks one after another; each prints its own ratios."""
+    chosen = sys.argv[1:] or list(NAMES)
+    unknown = [name for name in chosen if name not in NAMES]
+    if unknown:
+        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    for name in chosen:
+        print(f"\n## {name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
