@@ -84,7 +84,10 @@ def _lines(names: Iterable[str]) -> bytes:
     wanted = list(names)
     if any("\n" in name for name in wanted):
         raise RefInvalid("an object's name holds a line feed", hint="Give one name at a time.")
-    return os.fsencode("\n".join([*wanted, ""]))
+    try:
+        return os.fsencode("\n".join([*wanted, ""]))
+    except UnicodeEncodeError as exc:
+        raise RefInvalid("an object's name is not UTF-8", hint="Give the name as git lists it.") from exc
 
 
 def _since(target: str, without: str) -> list[str]:

@@ -68,7 +68,11 @@ def parts_of(path: str) -> list[str]:
     """Split a relative path into its names. Raises PathEscapes if it could leave the top folder."""
     if "\0" in path:
         raise _escapes(path, "holds a NUL")
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError as exc:
+        raise _escapes(path, "is not UTF-8") from exc
+    if size > MAX_PATH_BYTES:
         raise _escapes(path, f"has more than {MAX_PATH_BYTES} bytes")
     if path.startswith("/"):
         raise _escapes(path, "is absolute")
