@@ -12,27 +12,11 @@ from pev.findings import Outcome
 from pev.gate.engine import NO_CHECKS, NOTHING
 from pev.gate.interface import Trust
 from support.gates import GateFixture, allow, leftover_processes, plan_for, rules_of
-from support.repos import CALC, PYPROJECT, TEST_CALC, UserRepoFixture
-from support.wheels import TEST_TOOLS, pack_installed
+from support.repos import CALC, PYPROJECT, TEST_CALC
 
 FAST = 'checks = ["lint"]\n'
 BUG = CALC.replace("a / b", "a % b")
 MORE_TESTS = TEST_CALC + "\n\ndef test_divide_negative() -> None:\n    assert divide(-7, 2) == -3.5\n"
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    for name in TEST_TOOLS:
-        pack_installed(name, folder)
-    return folder
-
-
-@pytest.fixture
-def gate(user_repo: UserRepoFixture, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> GateFixture:
-    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
-    return GateFixture(user_repo)
 
 
 async def test_an_honest_change_passes_all_six_checks(gate: GateFixture) -> None:

@@ -1,6 +1,7 @@
 """A gate over a real repository: real depot, real tools, wheels from a folder instead of an index."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class GateFixture:
         """Add files to the base."""
         self.repo.commit("more of the base", files)
 
-    def change(self, files: dict[str, str | None]) -> str:
+    def change(self, files: Mapping[str, str | None]) -> str:
         """Commit a change of files (None removes one) on a branch of its own, and give the commit."""
         self.repo.git("checkout", "-q", "-B", "task", "main")
         for name in [name for name, text in files.items() if text is None]:
@@ -75,11 +76,11 @@ class GateFixture:
         }
         return GateRequest(**{**given, **more})
 
-    async def judge(self, files: dict[str, str | None], **more: Any) -> GateReport:
+    async def judge(self, files: Mapping[str, str | None], **more: Any) -> GateReport:
         """Judge a change of files."""
         return await self.gate.judge(await self.request(self.change(files), **more))
 
-    async def check(self, name: str, files: dict[str, str | None], **more: Any) -> CheckResult:
+    async def check(self, name: str, files: Mapping[str, str | None], **more: Any) -> CheckResult:
         """Run one check on a change of files."""
         return await self.gate.check_one(await self.request(self.change(files), **more), name)
 

@@ -62,6 +62,7 @@ class Deps(Check):
                 f"{one.package} {one.version}: {one.id} {one.text}",
                 path=_place(sides.new, one.package),
                 context=f"{one.package} {one.version} {one.id}",
+                anywhere=True,
                 remedy=f"Use {one.package} {' or '.join(one.fixed)}."
                 if one.fixed
                 else "Use another package.",

@@ -150,7 +150,9 @@ class Environments:
             return ()
         name = f"{sys.platform}-{platform.machine()}"
         return await self._resolve(
-            Wanted(lines=lines, constraints=constraints, python=sys.executable, platform=name, index=index_key())
+            Wanted(
+                lines=lines, constraints=constraints, python=sys.executable, platform=name, index=index_key()
+            )
         )
 
     async def _resolve(self, wanted: Wanted) -> tuple[str, ...]:

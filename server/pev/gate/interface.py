@@ -265,14 +265,16 @@ class FindingMaker:
         context: str | None = None,
         severity: Severity = Severity.ERROR,
         effect: Effect = Effect.BLOCKS,
+        anywhere: bool = False,
     ) -> Finding:
         """Make a finding; `context` (else the message) names it apart from its line number.
 
-        `remedy` is the shortest honest way to green.
+        `remedy` is the shortest honest way to green. With `anywhere` the path is no part of its name.
         """
         path = None if path is None else readable(path)
         named = context if context is not None else message
-        key = (rule, path, named)
+        place = None if anywhere else self._origins.get(path or "", path)
+        key = (rule, place, named)
         nth = self._seen.get(key, 0)
         self._seen[key] = nth + 1
         return Finding(
@@ -283,6 +285,6 @@ class FindingMaker:
             message=readable(one_line(message)),
             severity=severity,
             effect=effect,
-            fingerprint=fingerprint(self._check, rule, self._origins.get(path or "", path), named, nth),
+            fingerprint=fingerprint(self._check, rule, place, named, nth),
             help=remedy,
         )

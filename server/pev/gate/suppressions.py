@@ -21,7 +21,7 @@ _PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("ruff", re.compile(r"#\s*ruff\s*:\s*(?:disable|ignore|file-ignore)\b[^#]*", re.IGNORECASE)),
     ("pylint", re.compile(r"#\s*pylint\s*:\s*(?:disable|skip-file)\b[^#]*", re.IGNORECASE)),
     ("type-ignore", re.compile(r"#\s*(?:type|pyright|ty)\s*:\s*ignore\b[^#]*", re.IGNORECASE)),
-    ("type-pragma", re.compile(r"#\s*(?:mypy|pyright)\s*:\s*(?!ignore\b)\S[^#]*", re.IGNORECASE)),
+    ("type-pragma", re.compile(r"#\s*(?:mypy\s*:|pyright\s*:(?!\s*ignore\b))\s*\S[^#]*", re.IGNORECASE)),
     ("nosec", re.compile(r"#\s*nosec\b[^#]*", re.IGNORECASE)),
     ("no-cover", re.compile(r"#\s*pragma\s*:\s*no\s*(?:cover|branch)\b[^#]*", re.IGNORECASE)),
     ("fmt", re.compile(r"#\s*(?:fmt|yapf)\s*:\s*(?:off|skip|disable)\b[^#]*", re.IGNORECASE)),
