@@ -20,7 +20,10 @@ _READ: Final = "SELECT media_type, size, redacted, CAST(packed AS BLOB) FROM blo
 
 
 class Blob(Model):
-    """Stored content and its media type. `redacted` says that secrets were taken out of it."""
+    """Stored content and its media type. `redacted` says that secrets were taken out of it.
+
+    The digest binds the content alone: media type and `redacted` are labels, which the log does not prove.
+    """
 
     digest: Digest
     media_type: str

@@ -193,10 +193,10 @@ class Database:
             yield
         except sqlite3.ProgrammingError:
             raise  # a fault of ours, not of the file
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:  # a damaged schema is quoted in broken text
             raise self._in_our_words(exc) from exc
 
-    def _in_our_words(self, exc: sqlite3.Error) -> PevError:
+    def _in_our_words(self, exc: Exception) -> PevError:
         code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
         if code in _BUSY:
             return self._locked()

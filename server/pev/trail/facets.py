@@ -14,6 +14,7 @@ from pev.events import Event
 from pev.models import Digest, Model
 from pev.plan import check_repo_path
 
+MAX_SIDE: Final = 1_000
 _PATH_FIELDS: Final = frozenset({"path", "paths", "files", "changed_files", "files_touched"})
 
 
@@ -39,7 +40,7 @@ def tags_of(event: Event, repo: str | None) -> list[str]:
     A path comes with every folder above it, ending in `/`.
     """
     payload = event.payload or {}
-    sides = {
+    sides: list[tuple[str, Any]] = [
         ("stream", event.stream),
         ("kind", event.kind.value),
         ("role", event.actor.role.value),
@@ -48,8 +49,10 @@ def tags_of(event: Event, repo: str | None) -> list[str]:
         *((side, payload.get(side)) for side in ("tool", "check", "outcome")),
         *(("check", one.get("check")) for one in _objects(payload.get("checks"))),
         *(("path", one) for path in _paths(payload) for one in _with_folders(path)),
-    }
-    return sorted(tag(side, value) for side, value in sides if isinstance(value, str) and value)
+    ]
+    return sorted(
+        {tag(side, value) for side, value in sides if isinstance(value, str) and 0 < len(value) <= MAX_SIDE}
+    )
 
 
 def findings_of(payload: dict[str, Any] | None) -> Iterator[Sighting]:

@@ -28,14 +28,14 @@ from pev.models import (
     to_rfc3339,
 )
 from pev.run import Approval, RunState
-from pev.trail.facets import Sighting, tag
+from pev.trail.facets import MAX_SIDE, Sighting, tag
 from pev.trail.log import events_of, size_of
 from pev.trail.projections import parse_state
 
 MAX_LIMIT: Final = 500
 SCAN_LIMIT: Final = 20_000
 """How many events one page looks at, at most, when a side without a leading index or a text narrows it."""
-Side = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Side = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIDE)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
 

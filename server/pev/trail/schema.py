@@ -138,5 +138,7 @@ def _identity(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _objects(connection: sqlite3.Connection) -> dict[str, str]:
-    rows = connection.execute("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master")
+    rows = connection.execute(
+        "SELECT type || ' ' || name, CAST(coalesce(sql, '') AS TEXT) FROM sqlite_master"
+    )
     return {name: " ".join(sql.split()) for name, sql in rows if "sqlite_stat" not in name}

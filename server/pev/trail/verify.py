@@ -67,7 +67,7 @@ def verify_trail(connection: sqlite3.Connection, expected: TreeHead | None) -> V
     exam = _Examination(connection, expected)
     try:
         exam.run()
-    except sqlite3.DatabaseError as exc:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
         exam.add(FaultKind.FILE_DAMAGED, f"reading stopped: {exc}")
     return VerifyReport(
         intact=exam.count == 0,
@@ -113,6 +113,7 @@ class _Examination:
         self._expected = expected
         self._versions: dict[str, int] = {}
         self._last_at = ""
+        self._suspects: list[Fault] = []
         self._evidence: dict[str, int] = {}
 
     def add(self, kind: FaultKind, detail: str, seq: int | None = None) -> None:
@@ -159,6 +160,8 @@ class _Examination:
         (leaves,) = self._connection.execute("SELECT count(*) FROM nodes WHERE level = 0").fetchone()
         if in_order == leaves == self.frontier.size:
             self._check_inner_nodes()
+            for fault in self._suspects:
+                self._note(fault)
         else:
             self._explain_order()
         self._check_expected(then)
@@ -177,7 +180,7 @@ class _Examination:
         before = self._versions.get(event.stream, 0)
         if event.version != before + 1 or event.at < self._last_at:
             detail = f"version {event.version} of {event.stream} at {event.at} cannot follow {before}"
-            self.add(FaultKind.CHANGED, detail, row.seq)
+            self._suspect(detail, row.seq)
         self._versions[event.stream] = event.version
         self._last_at = event.at
         self._check_payload(row, event, projector)
@@ -194,11 +197,16 @@ class _Examination:
         """Project an event that is whole, and note which blobs it names."""
         for digest in _evidence_in(event):
             self._evidence.setdefault(digest, event.seq)
-        if self.count == 0:
+        if self.count == 0 and not self._suspects:
             try:
                 projector.apply(event)
             except TrailCorrupt as exc:
-                self.add(FaultKind.CHANGED, exc.message, event.seq)
+                self._suspect(exc.message, event.seq)
+
+    def _suspect(self, detail: str, seq: int) -> None:
+        """Note an event that cannot follow: its own fault only if nothing else is wrong with the order."""
+        if len(self._suspects) < MAX_FAULTS:
+            self._suspects.append(Fault(kind=FaultKind.CHANGED, seq=seq, detail=detail))
 
     def _check_inner_nodes(self) -> None:
         have: dict[int, int] = {}
