@@ -18,7 +18,12 @@ from typing import Any, Final
 from scripts.generate_docs import read_surface
 
 ROUNDS: Final = 9
-_HEAD: Final = "from typing import Any\nfrom fastmcp import FastMCP\nmcp = FastMCP('reference')\n"
+_HEAD: Final = """\
+from typing import Annotated, Any
+from fastmcp import FastMCP
+from pydantic import Field
+mcp = FastMCP("reference")
+"""
 _TAIL: Final = "mcp.run(transport='stdio', show_banner=False)\n"
 _PYTHON_TYPE: Final = {
     "string": "str",
@@ -53,10 +58,13 @@ def reference_source(tools: list[dict[str, Any]]) -> str:
         names = sorted(schema.get("properties", {}), key=lambda name: name not in required)
         arguments = []
         for name in names:
-            kind = _PYTHON_TYPE.get(schema["properties"][name].get("type", ""), "Any")
-            arguments.append(f"{name}: {kind}" + ("" if name in required else " | None = None"))
+            one = schema["properties"][name]
+            kind = _PYTHON_TYPE.get(one.get("type", ""), "Any")
+            said = f"Annotated[{kind}, Field(description={one.get('description', '')!r})]"
+            arguments.append(f"{name}: {said}" + ("" if name in required else " | None = None"))
         parts.append(
-            f"@mcp.tool\nasync def {tool['name']}({', '.join(arguments)}) -> dict[str, Any]:\n"
+            f"@mcp.tool(output_schema={tool['outputSchema']!r}, annotations={tool['annotations']!r})\n"
+            f"async def {tool['name']}({', '.join(arguments)}) -> dict[str, Any]:\n"
             f"    {json.dumps(tool['description'])}\n    return {{}}\n"
         )
     return "".join([*parts, _TAIL])

@@ -6,20 +6,9 @@ from fastmcp.dependencies import Depends
 from fastmcp.resources import Resource, ResourceTemplate
 
 from pev.engine import Engine, parse_run_id
-from pev.gate.interface import Trust
-from pev.gate.policy import Policy
-from pev.models import Caller, Model
+from pev.models import Caller
 from pev.text import fence
 from pev_server.deps import get_caller, get_engine
-
-
-class PolicyView(Model):
-    """A policy, where it stands, and whether a person trusted exactly this one."""
-
-    source: str
-    hash: str
-    trust: Trust
-    policy: Policy
 
 
 async def show_gate(
@@ -44,9 +33,7 @@ async def show_check(
 
 async def show_policy(engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)) -> str:
     """What the gate demands of this repository, where that comes from, and whether a person trusted it."""
-    loaded, trust = await engine.verifying.policy(caller, None)
-    view = PolicyView(source=loaded.source, hash=loaded.hash, trust=trust, policy=loaded.policy)
-    return view.model_dump_json()
+    return (await engine.verifying.policy_view(caller, None)).model_dump_json()
 
 
 _JSON: Final = "application/json"

@@ -6,30 +6,29 @@ context: leaving it ends everything that still runs.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from pev.boundary.desk import Desk
 from pev.config import Config
-from pev.core import Core
 from pev.errors import InvalidInput, RunUnknown
 from pev.events import Actor, Kind, NewEvent
-from pev.gate.engine import Gate
-from pev.models import RUN_ID, SERVER_STREAM, Caller, Role, RunId, Scope, require_scope, run_stream
-from pev.repos.catalog import Catalog
-from pev.repos.worktree import repair
+from pev.models import RUN_ID, SERVER_STREAM, Caller, Role, RunId, Scope, require_scope
 from pev.run import TERMINAL, RunState, Status
-from pev.sandbox.select import choose_sandbox
-from pev.stages.executing import Executing
 from pev.stages.jobs import Jobs
-from pev.stages.planning import Planning
-from pev.stages.reading import Reading
-from pev.stages.shipping import Shipping
-from pev.stages.verifying import Verifying
-from pev.trail.store import Trail
 
-_REPAIR_AFTER_S = 2.0
+if TYPE_CHECKING:  # each stage is imported when it is first used: a server answers before it needs any
+    from pev.boundary.desk import Desk
+    from pev.core import Core
+    from pev.stages.executing import Executing
+    from pev.stages.planning import Planning
+    from pev.stages.reading import Reading
+    from pev.stages.shipping import Shipping
+    from pev.stages.verifying import Verifying
+
+_REPAIR_AFTER_S: Final = 2.0
 
 
 def parse_run_id(text: str) -> RunId:
@@ -42,15 +41,54 @@ def parse_run_id(text: str) -> RunId:
 class Engine:
     """Everything that a user can do."""
 
-    def __init__(self, core: Core, gate: Gate, jobs: Jobs) -> None:
+    def __init__(self, core: "Core", jobs: Jobs) -> None:
         self.core = core
-        self.desk = Desk(core)
-        self.planning = Planning(core)
-        self.executing = Executing(core)
-        self.verifying = Verifying(core, gate, jobs)
-        self.shipping = Shipping(core, self.verifying)
-        self.reading = Reading(core)
         self._jobs = jobs
+
+    @cached_property
+    def desk(self) -> "Desk":
+        """Where questions to a person are put and answered."""
+        from pev.boundary.desk import Desk
+
+        return Desk(self.core)
+
+    @cached_property
+    def planning(self) -> "Planning":
+        """Opens runs and takes plans."""
+        from pev.stages.planning import Planning
+
+        return Planning(self.core)
+
+    @cached_property
+    def executing(self) -> "Executing":
+        """Worktrees, their files, commands."""
+        from pev.stages.executing import Executing
+
+        return Executing(self.core)
+
+    @cached_property
+    def verifying(self) -> "Verifying":
+        """The gate of a run, and checks without one."""
+        from pev.gate.engine import Gate
+        from pev.stages.verifying import Verifying
+
+        core = self.core
+        gate = Gate(core.config, core.sandbox, put_log=lambda data: core.trail.put_blob(data, "text/plain"))
+        return Verifying(core, gate, self._jobs)
+
+    @cached_property
+    def shipping(self) -> "Shipping":
+        """Pull requests."""
+        from pev.stages.shipping import Shipping
+
+        return Shipping(self.core, self.verifying)
+
+    @cached_property
+    def reading(self) -> "Reading":
+        """What resources and the trail tools show."""
+        from pev.stages.reading import Reading
+
+        return Reading(self.core)
 
     async def run(self, caller: Caller, run_id: RunId) -> RunState:
         """Give the state of a run. Raises RunUnknown."""
@@ -91,6 +129,8 @@ class Engine:
         self._jobs.background(self._repair)
 
     async def _repair(self) -> None:
+        from pev.repos.worktree import repair
+
         await anyio.sleep(_REPAIR_AFTER_S)
         done = await repair(self.core.config, await self._live_runs())
         if done:
@@ -102,10 +142,6 @@ class Engine:
         states = await anyio.to_thread.run_sync(lambda: list(self.core.trail.runs(limit=500).runs))
         return frozenset(state.id for state in states if state.worktree is not None)
 
-    async def record(self, run_id: RunId, event: NewEvent) -> None:
-        """Append an event that changes no state to a run's stream."""
-        await self.core.append(run_stream(run_id), [event])
-
 
 @asynccontextmanager
 async def open_engine(config: Config, *, cwd: Path | None = None) -> AsyncIterator[Engine]:
@@ -113,13 +149,16 @@ async def open_engine(config: Config, *, cwd: Path | None = None) -> AsyncIterat
 
     Raises TrailUnavailable, ConfigInvalid. On leaving, running gates are cancelled and their processes gone.
     """
+    from pev.core import Core
+    from pev.repos.catalog import Catalog
+    from pev.sandbox.select import choose_sandbox
+    from pev.trail.store import Trail
+
     trail = await anyio.to_thread.run_sync(lambda: Trail.open(config.trail_file))
-    sandbox = choose_sandbox(config)
     try:
         catalog = await Catalog.of(config.repos, working_directory=cwd, allow_roots=config.allow_roots)
-        core = Core(config=config, trail=trail, catalog=catalog, sandbox=sandbox)
-        gate = Gate(config, sandbox, put_log=lambda data: trail.put_blob(data, "text/plain"))
+        core = Core(config=config, trail=trail, catalog=catalog, sandbox=choose_sandbox(config))
         async with Jobs() as jobs:
-            yield Engine(core, gate, jobs)
+            yield Engine(core, jobs)
     finally:
         trail.close()

@@ -169,6 +169,14 @@ def parse_plan(value: Any) -> Plan:
         ) from exc
 
 
+def find_plan(text: str) -> Plan:
+    """Find the plan in a model's answer, with or without a fence around it. Raises PlanInvalid."""
+    begin, end = text.find("{"), text.rfind("}")
+    if begin < 0 or end < begin:
+        raise PlanInvalid("the model's answer holds no JSON object", hint="Answer with one JSON object.")
+    return parse_plan(text[begin : end + 1])
+
+
 def to_markdown(plan: Plan, *, revision: int | None = None) -> str:
     """Render a plan for a person to read."""
     title = f"## Plan (revision {revision})" if revision is not None else "## Plan"

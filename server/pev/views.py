@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from pev.findings import Effect, Finding, GateReport, Outcome
-from pev.models import Model
+from pev.models import Digest, Model
 from pev.run import NEXT_ACTION, Approval, PrState, RunState, Status
 
 MAX_FINDINGS = 25
@@ -20,6 +20,18 @@ class CheckView(Model):
     seconds: float
     sandboxed: bool
     log: str = Field(default="", description="resource with the whole result")
+
+
+class CommandResult(Model):
+    """What a command of an agent did. `output` is harmless text, the middle cut out where it is long."""
+
+    argv: tuple[str, ...]
+    code: int
+    ending: str
+    output: str
+    log: Digest
+    seconds: float
+    sandboxed: bool
 
 
 class GateView(Model):

@@ -12,12 +12,12 @@ from mcp.server.request_state import RequestStateSecurity
 
 from pev import __version__
 from pev.config import Config
-from pev.engine import open_engine
 from pev_prompts import PROMPTS
 from pev_resources import RESOURCES
-from pev_server.deps import ENGINE
+from pev_server.deps import HOLDER
 from pev_server.errors import ErrorsAndTrail
 from pev_server.keys import load_key
+from pev_server.opening import EngineHolder
 from pev_server.roots import AllowRoots
 from pev_tools import TOOLS
 
@@ -38,9 +38,8 @@ def create_app(config: Config, *, cwd: Path | None = None, local: bool = True) -
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
-        async with open_engine(config, cwd=cwd) as engine:
-            engine.repair_later()
-            yield {ENGINE: engine}
+        async with EngineHolder(config, cwd) as holder:
+            yield {HOLDER: holder}
 
     security = RequestStateSecurity(
         keys=[load_key(config.state_dir / "request-state.key")], ttl=config.decision_ttl_s, audience=NAME

@@ -12,9 +12,8 @@ from mcp_types import InputRequiredResult
 from pev.engine import Engine
 from pev.errors import PlanInvalid
 from pev.models import Caller, Channel, Role, RunId, Scope, Source
-from pev.plan import Plan
+from pev.plan import Plan, find_plan
 from pev.roles.brief import Brief
-from pev.stages.planning import read_plan
 from pev.views import GateView, RunView, view_run
 from pev_server.dialogue import (
     Declined,
@@ -135,6 +134,6 @@ class Decisions:
             model=answer.model,
         )
         try:
-            return read_plan(answer.text), answer
+            return find_plan(answer.text), answer
         except PlanInvalid as exc:
             return brief, str(exc)

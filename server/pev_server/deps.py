@@ -13,18 +13,19 @@ from pydantic import Field
 from pev.engine import Engine
 from pev.models import AGENT_SCOPES, Caller, Host, Role, Scope
 from pev_server.decisions import Decisions
+from pev_server.opening import EngineHolder
 from pev_server.principal import local_principal
 
-ENGINE = "engine"
+HOLDER = "holder"
 RunIdText = Annotated[str, Field(description="id of the run, 8 hex digits")]
 
 
-def get_engine() -> Engine:
-    """Give the engine of this server."""
-    engine = get_context().lifespan_context[ENGINE]
-    if not isinstance(engine, Engine):
+async def get_engine() -> Engine:
+    """Give the engine of this server, opened with the first call."""
+    holder = get_context().lifespan_context[HOLDER]
+    if not isinstance(holder, EngineHolder):
         raise TypeError("the server's lifespan holds no engine")
-    return engine
+    return await holder.engine()
 
 
 def host_of(ctx: Context) -> Host:
@@ -54,6 +55,6 @@ def get_progress() -> Callable[[str, float, float], Awaitable[None]]:
     return report
 
 
-def get_decisions() -> Decisions:
+async def get_decisions() -> Decisions:
     """Give the way to the person and to the model at the host, for this call."""
-    return Decisions(get_context(), get_engine(), get_caller())
+    return Decisions(get_context(), await get_engine(), get_caller())

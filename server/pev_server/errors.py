@@ -137,7 +137,7 @@ class ErrorsAndTrail(Middleware):
             "seconds": round(seconds, 4),
         }
         event = NewEvent(kind=Kind.TOOL_CALLED, actor=Actor.of(get_caller()), payload=body)
-        engine = get_engine()
+        engine = await get_engine()
         stream = SERVER_STREAM
         run_id = arguments.get("run_id")
         if isinstance(run_id, str):

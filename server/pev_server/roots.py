@@ -15,5 +15,5 @@ class AllowRoots(Middleware):
         """Ask the client for its roots, then call the tool."""
         if context.fastmcp_context is not None:
             roots = await roots_of(context.fastmcp_context)
-            get_engine().core.allow_roots(roots)
+            (await get_engine()).core.allow_roots(roots)
         return await call_next(context)

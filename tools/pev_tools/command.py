@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pev.engine import Engine, parse_run_id
 from pev.models import Caller
-from pev.stages.executing import CommandResult
+from pev.views import CommandResult
 from pev_server.deps import RunIdText, get_caller, get_engine
 
 

@@ -7,28 +7,17 @@ from pev import proc
 from pev.core import Core
 from pev.errors import InvalidInput, WorktreeMissing
 from pev.events import Actor, Kind, NewEvent
-from pev.models import Caller, Digest, Model, RunId, Scope, digest_of, require_scope, run_stream
+from pev.models import Caller, RunId, Scope, digest_of, require_scope, run_stream
 from pev.repos import files
 from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
 from pev.run import RunState, Status
 from pev.sandbox.interface import Command
 from pev.text import clip, harmless
+from pev.views import CommandResult
 
 MAX_ARGV = 200
 _WORKING = (Status.EXECUTING, Status.FAILED, Status.PASSED, Status.PR_OPEN)
-
-
-class CommandResult(Model):
-    """What a command of an agent did. `output` is harmless text, the middle cut out where it is long."""
-
-    argv: tuple[str, ...]
-    code: int
-    ending: str
-    output: str
-    log: Digest
-    seconds: float
-    sandboxed: bool
 
 
 class Executing:

@@ -3,12 +3,10 @@
 A plan is validated before it is recorded, and the same plan twice is one revision.
 """
 
-import json
-import re
 from collections.abc import Sequence
 
 from pev.core import Core
-from pev.errors import InvalidInput, PlanInvalid
+from pev.errors import InvalidInput
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import LoadedPolicy, load_policy
 from pev.models import (
@@ -22,7 +20,7 @@ from pev.models import (
     require_scope,
     run_stream,
 )
-from pev.plan import Plan, parse_plan
+from pev.plan import Plan
 from pev.repos.depot import Depot
 from pev.roles.brief import Brief, brief_planner
 from pev.run import TERMINAL, RunState, Status
@@ -30,7 +28,6 @@ from pev.run import TERMINAL, RunState, Status
 MAX_TASK = 10_000
 _MAX_LISTED = 400
 _READ_FIRST = ("README.md", "pyproject.toml", "package.json", "CONTRIBUTING.md", "AGENTS.md")
-_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
 
 class Planning:
@@ -152,17 +149,6 @@ def _rules(policy: LoadedPolicy) -> ApprovalRules:
         ttl_s=wanted.ttl_s,
         merge=wanted.merge,
     )
-
-
-def read_plan(text: str) -> Plan:
-    """Find the plan in a model's answer, with or without a fence around it. Raises PlanInvalid."""
-    found = _OBJECT.search(text)
-    if found is None:
-        raise PlanInvalid("the model's answer holds no JSON object", hint="Answer with one JSON object.")
-    try:
-        return parse_plan(json.loads(found.group()))
-    except ValueError as exc:
-        raise PlanInvalid(f"the model's answer is not JSON: {exc}", hint="Answer with JSON only.") from exc
 
 
 async def describe_repository(depot: Depot, state: RunState, policy: LoadedPolicy) -> str:

@@ -15,8 +15,8 @@ from pev.events import Actor, Kind, NewEvent
 from pev.findings import CheckResult, GateReport, Outcome
 from pev.gate.engine import Gate
 from pev.gate.interface import GateRequest, Trust
-from pev.gate.policy import Detected, LoadedPolicy, detect, load_policy
-from pev.models import Caller, ObjectId, RunId, Scope, repo_stream, require_scope
+from pev.gate.policy import Detected, LoadedPolicy, Policy, detect, load_policy
+from pev.models import Caller, Model, ObjectId, RunId, Scope, repo_stream, require_scope
 from pev.repos.depot import Depot
 from pev.repos.snapshot import snapshot_working_tree, take_snapshot
 from pev.run import RunState, Status
@@ -33,6 +33,15 @@ class Judged:
 
     state: RunState
     report: GateReport | None
+
+
+class PolicyView(Model):
+    """A policy, where it stands, and whether a person trusted exactly this one."""
+
+    source: str
+    hash: str
+    trust: Trust
+    policy: Policy
 
 
 class Verifying:
@@ -152,6 +161,11 @@ class Verifying:
         depot = await self._core.depot(await self._core.catalog.find(repo))
         _, trusted = await depot.trusted(self._core.config.trusted_ref)
         return await detect(depot, trusted)
+
+    async def policy_view(self, caller: Caller, repo: str | None) -> PolicyView:
+        """Give the policy of a repository as it is shown."""
+        loaded, trust = await self.policy(caller, repo)
+        return PolicyView(source=loaded.source, hash=loaded.hash, trust=trust, policy=loaded.policy)
 
     async def trust(self, caller: Caller, repo: str | None) -> LoadedPolicy:
         """Record that a person trusts the repository's policy as it is now."""

@@ -1,6 +1,7 @@
 """The `pev` command: its options, its errors, its exit codes."""
 
 import functools
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -133,9 +134,10 @@ def serve(
         raise typer.Exit(Exit.INTERRUPTED) from exc
 
 
-def main() -> None:
-    """Run `pev`."""
+def run() -> None:
+    """Run the command that was given."""
     if sys.argv[1:2] != ["serve"]:  # the server needs none of the other commands, and starts sooner
+        gc.enable()
         from pev_server.cli import commands
 
         commands.register(app)

@@ -3,6 +3,7 @@
 Nothing but the protocol is written to standard output. Without authentication only loopback is served.
 """
 
+import gc
 import ipaddress
 import logging
 import os
@@ -55,6 +56,8 @@ def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bo
     from pev_server.app import create_app
 
     app = create_app(config, cwd=_working_directory(), local=not http)
+    gc.freeze()  # what was imported stays: no use in looking at it again
+    gc.enable()
     if not http:
         app.run(transport="stdio", show_banner=False)
         return

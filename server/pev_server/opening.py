@@ -1,0 +1,63 @@
+"""Opens the engine for the life of a server, but not before it is needed.
+
+A host waits for the list of tools, and that needs no engine: the trail is opened and the rooms of the engine
+are imported after the first answer, or with the first call, whichever comes first.
+"""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+
+from pev.config import Config
+from pev.engine import Engine, open_engine
+from pev.errors import PevError
+
+log = logging.getLogger("pev.server")
+WARM_AFTER_S: Final = 1.0
+
+
+class EngineHolder:
+    """The engine of one server. Used as a context; leaving it closes the engine."""
+
+    def __init__(self, config: Config, cwd: Path | None) -> None:
+        self._config = config
+        self._cwd = cwd
+        self._stack = AsyncExitStack()
+        self._lock = anyio.Lock()
+        self._engine: Engine | None = None
+        self._warming: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Let the engine be opened, at the latest a moment from now."""
+        self._warming = asyncio.create_task(self._warm())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the engine, if it was opened."""
+        if self._warming is not None:
+            self._warming.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._warming
+        await self._stack.aclose()
+
+    async def engine(self) -> Engine:
+        """Give the engine, opened now if it is not yet. Raises TrailUnavailable and its like."""
+        async with self._lock:
+            if self._engine is None:
+                self._engine = await self._stack.enter_async_context(open_engine(self._config, cwd=self._cwd))
+                self._engine.repair_later()
+            return self._engine
+
+    async def _warm(self) -> None:
+        await anyio.sleep(WARM_AFTER_S)
+        try:
+            await self.engine()
+        except PevError as exc:
+            log.warning("the engine cannot be opened yet: %s", exc)
