@@ -19,7 +19,7 @@ from pev.gate.tools import command, version_of
 from pev.models import Model, hash_json, now
 from pev.proc import Ending
 
-_PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;*]+)$")
+_PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;,*]+)$")
 
 
 class Advisory(Model):

@@ -83,6 +83,9 @@ class _Collector:
 
     def add(self, line: str, file: str, *, constraint: bool = False) -> None:
         """Take one requirement in; what is not PEP 508 is a direct reference or a fault."""
+        if re.search(r"\.(whl|zip|tar\.gz)$", line) and "@" not in line:
+            self.add_odd(line, file)
+            return
         try:
             one = Requirement(line)
         except InvalidRequirement:
