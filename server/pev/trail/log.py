@@ -125,10 +125,14 @@ def write(
 ) -> list[Event]:
     """Put events at the end of the log, after `version` of their stream, with their leaves in the tree.
 
-    Their time is the clock's, but never before that of the event before them.
+    Their time is the clock's, but never before that of the event before them. Raises TrailCorrupt if the
+    tree does not end where the log ends: going on would bury what was done to it.
     """
     last = connection.execute("SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     seq, at = (last[0] + 1, max(last[1], to_rfc3339(now()))) if last else (0, to_rfc3339(now()))
+    (leaves,) = connection.execute("SELECT max(place) + 1 FROM nodes WHERE level = 0").fetchone()
+    if (leaves or 0) != seq:
+        raise TrailCorrupt(f"the log has {seq} events, its tree {leaves or 0} leaves", hint=VERIFY)
     nodes = SqlNodes(connection)
     events: list[Event] = []
     for offset, item in enumerate(drafts):
