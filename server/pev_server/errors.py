@@ -15,21 +15,12 @@ from fastmcp.exceptions import FastMCPError, NotFoundError, PromptError, Resourc
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from pydantic import ValidationError
 
-from pev.errors import (
-    BlobUnknown,
-    CheckUnknown,
-    EventUnknown,
-    InvalidInput,
-    PevError,
-    RepoUnknown,
-    RunUnknown,
-)
+from pev.errors import InvalidInput, PevError, RunUnknown
 from pev.events import Actor, Kind, NewEvent
 from pev.models import SERVER_STREAM, RunId, digest_of, run_stream
 from pev_server.deps import get_caller, get_engine
 
 log = logging.getLogger("pev.server")
-_NOT_FOUND: Final = (RunUnknown, RepoUnknown, EventUnknown, BlobUnknown, CheckUnknown, NotFoundError)
 _MAX_ARGUMENT: Final = 300
 
 
@@ -94,12 +85,20 @@ def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _opened_run(result: Any) -> str | None:
+    """Give the run that a call without one has opened."""
+    content = getattr(result, "structured_content", None) or {}
+    run = content.get("run") if isinstance(content, dict) else None
+    return run.get("run_id") if isinstance(run, dict) else None
+
+
 class ErrorsAndTrail(Middleware):
     """Maps errors, and makes every tool call an event."""
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Call the tool, record it, and map what it raises."""
         begun = time.monotonic()
+        result: Any = None
         outcome = "cancelled"
         try:
             result, outcome = await call_next(context), "ok"
@@ -109,7 +108,11 @@ class ErrorsAndTrail(Middleware):
         finally:
             # a cancelled call is a call: it is recorded too
             with anyio.CancelScope(shield=True):
-                await self._record(context.message, outcome, time.monotonic() - begun)
+                seconds = time.monotonic() - begun
+                try:
+                    await self._record(context.message, result, outcome, seconds)
+                except PevError as exc:
+                    raise ToolError(describe(exc), log_level=logging.DEBUG) from exc
         return result
 
     async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
@@ -117,8 +120,8 @@ class ErrorsAndTrail(Middleware):
         try:
             return await call_next(context)
         except Exception as exc:
-            if isinstance(root_of(exc), _NOT_FOUND):
-                raise NotFoundError(map_error(exc)[1]) from exc
+            if isinstance(exc, NotFoundError):
+                raise
             raise ResourceError(map_error(exc)[1], log_level=logging.DEBUG) from exc
 
     async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
@@ -128,7 +131,7 @@ class ErrorsAndTrail(Middleware):
         except Exception as exc:
             raise PromptError(map_error(exc)[1], log_level=logging.DEBUG) from exc
 
-    async def _record(self, message: Any, outcome: str, seconds: float) -> None:
+    async def _record(self, message: Any, result: Any, outcome: str, seconds: float) -> None:
         arguments = message.arguments or {}
         body = {
             "tool": message.name,
@@ -139,7 +142,7 @@ class ErrorsAndTrail(Middleware):
         event = NewEvent(kind=Kind.TOOL_CALLED, actor=Actor.of(get_caller()), payload=body)
         engine = await get_engine()
         stream = SERVER_STREAM
-        run_id = arguments.get("run_id")
+        run_id = arguments.get("run_id") or _opened_run(result)
         if isinstance(run_id, str):
             try:
                 await engine.core.state(RunId(run_id))

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from support.cli import pev
 from support.clients import APPROVE, Person, call, connected, serving_http
 from support.plans import PLAN

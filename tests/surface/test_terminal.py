@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.cli import Ended, pev, pev_on_terminal
 from support.clients import call, connected
 from support.plans import PLAN
@@ -100,9 +101,8 @@ def test_a_wrong_word_gets_its_exit_code_and_an_error_that_names_it(
 
 
 def test_every_command_helps(tmp_path: Path) -> None:
-    for (
-        name
-    ) in "serve gate check runs show approve reject decide trust trail init doctor install uninstall".split():
+    commands = "serve gate check runs show approve reject decide trust trail init doctor install uninstall"
+    for name in commands.split():
         ended = pev(name, "--help", cwd=tmp_path)
         assert ended.code == 0, ended.err
         assert "Usage: pev" in ended.out

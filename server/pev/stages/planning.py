@@ -9,6 +9,7 @@ from pev.core import Core
 from pev.errors import InvalidInput
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import LoadedPolicy, load_policy
+from pev.git import short_ref
 from pev.models import (
     ApprovalRules,
     Caller,
@@ -62,7 +63,7 @@ class Planning:
             "task": task,
             "trusted_ref": trusted_ref,
             "trusted_commit": trusted,
-            "base_ref": base or trusted_ref,
+            "base_ref": base or short_ref(trusted_ref),
             "base_commit": base_commit,
             "policy_hash": policy.hash,
             "policy_source": policy.source,
