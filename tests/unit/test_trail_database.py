@@ -236,6 +236,32 @@ def test_a_missing_table_is_a_corrupt_trail(path: Path) -> None:
         assert not trail.verify().intact
 
 
+def test_a_proof_from_a_tree_that_lacks_a_node_is_refused(path: Path) -> None:
+    """Better none than a wrong one."""
+    with Trail.open(path) as trail:
+        trail.append(STREAM, [RAN, RAN], expected_version=1)
+        with closing(sqlite3.connect(path)) as intruder:
+            intruder.execute("DELETE FROM nodes WHERE level = 1")
+            intruder.commit()
+
+        with pytest.raises(TrailCorrupt, match="node 0 of level 1 is missing") as caught:
+            trail.inclusion(2)
+        assert "pev trail verify" in caught.value.hint
+
+
+def test_a_trail_that_cannot_be_prepared_is_closed_again(path: Path, holder: sqlite3.Connection) -> None:
+    """An opening that fails leaves no open file behind."""
+    holder.execute("DELETE FROM shape")
+    holder.execute("COMMIT")
+    holder.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(TrailUnavailable, match="stayed locked"):
+        Trail.open(path, busy_s=0.05)
+
+    holder.execute("ROLLBACK")
+    Trail.open(path).close()
+
+
 def test_a_log_whose_tail_was_cut_takes_no_more_events(path: Path) -> None:
     """The tree remembers more than the log has: appending would bury the cut."""
     with closing(sqlite3.connect(path)) as intruder:

@@ -172,6 +172,20 @@ def test_a_rebuild_gives_what_was_there(trail: Trail) -> None:
     assert all(live.values())
 
 
+def test_a_rebuild_keeps_few_states_in_memory(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs there are, and however their events alternate, the result is the same."""
+    for run in (FIRST, SECOND):
+        trail.append(run_stream(run), [opened()], expected_version=0)
+    for run in (FIRST, SECOND, FIRST):
+        trail.append(run_stream(run), [plan_submitted()], expected_version=None)
+    live = projected(trail)
+    monkeypatch.setattr("pev.trail.projections._KEPT_STATES", 1)
+
+    trail.rebuild()
+
+    assert projected(trail) == live
+
+
 def test_a_rebuild_mends_changed_projections(trail: Trail) -> None:
     """And nothing of the log."""
     record_run(trail, FIRST)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pev.errors import PevError
+from pev.errors import PevError, TrailCorrupt
 from pev.events import Kind
 from pev.models import RepoId, RunId, digest_of, repo_stream, run_stream
 from pev.trail.blobs import pack
 from pev.trail.faults import FaultKind
-from pev.trail.log import SqlNodes
+from pev.trail.log import SqlNodes, event_of, payload_digest
 from pev.trail.merkle import append_leaf, leaf_hash
 from pev.trail.store import Trail
 from pev.trail.verify import VerifyReport
@@ -402,13 +402,8 @@ def test_a_log_that_extends_its_checkpoint_is_consistent_with_it(path: Path) -> 
             assert report.intact
 
 
-def test_an_event_that_cannot_follow_is_found_in_a_tree_that_fits(
-    path: Path, file: sqlite3.Connection
-) -> None:
-    """Versions count up by one and time does not go back, whoever wrote the tree."""
-    file.execute(
-        "UPDATE events SET envelope = replace(envelope, '\"version\":9', '\"version\":8') WHERE seq = 8"
-    )
+def plant_tree(file: sqlite3.Connection) -> None:
+    """Compute the whole tree again, as an intruder would who knows PEV."""
     file.execute("DELETE FROM nodes")
     nodes = SqlNodes(file)
     for seq, envelope in file.execute(
@@ -416,7 +411,45 @@ def test_an_event_that_cannot_follow_is_found_in_a_tree_that_fits(
     ).fetchall():
         append_leaf(nodes, seq, leaf_hash(envelope))
 
+
+def test_an_event_that_cannot_follow_is_found_in_a_tree_that_fits(
+    path: Path, file: sqlite3.Connection
+) -> None:
+    """Versions count up by one and time does not go back, whoever wrote the tree."""
+    change = "replace(envelope, '\"version\":9', '\"version\":8')"
+    file.execute(" ".join(["UPDATE events SET envelope =", change, "WHERE seq = 8"]))
+    plant_tree(file)
+
     assert 8 in kinds(verify(path))[FaultKind.CHANGED]
+
+
+def test_an_envelope_that_cannot_be_read_is_found_in_a_tree_that_fits(
+    path: Path, file: sqlite3.Connection
+) -> None:
+    """No JSON, another version of ours, or fields of another form."""
+    for seq, change in ((3, b"garbage"), (4, b'{"v":2}'), (5, b'{"v":1}'), (6, b"[]")):
+        file.execute("UPDATE events SET envelope = ? WHERE seq = ?", (change, seq))
+    plant_tree(file)
+
+    assert kinds(verify(path))[FaultKind.CHANGED][:4] == [3, 4, 5, 6]
+    with Trail.open(path) as trail, pytest.raises(TrailCorrupt, match="cannot be read"):
+        trail.event(4)
+
+
+def test_a_payload_that_its_run_cannot_take_is_found_in_a_tree_that_fits(
+    path: Path, file: sqlite3.Connection
+) -> None:
+    """An approval that was forged with everything around it must still make sense as a run."""
+    envelope, salt = file.execute("SELECT CAST(envelope AS BLOB), salt FROM events WHERE seq = 4").fetchone()
+    old = event_of(envelope, None).payload_digest
+    forged = envelope.replace(old.encode(), payload_digest(salt, b"{}").encode())
+    file.execute("UPDATE events SET envelope = ?, payload = '{}' WHERE seq = 4", (forged,))
+    plant_tree(file)
+
+    report = verify(path)
+
+    assert kinds(report) == {FaultKind.CHANGED: [4]}
+    assert "cannot follow in run 00000001" in report.faults[0].detail
 
 
 def test_many_faults_are_counted_and_the_first_are_shown(path: Path, file: sqlite3.Connection) -> None:
