@@ -158,6 +158,7 @@ async def test_a_wrong_type_is_found_and_old_ones_are_old(gate: GateFixture) -> 
     assert ages == {"src/app/calc.py": "new", "src/app/old.py": "old"}
 
 
+@pytest.mark.slow
 async def test_a_base_that_mypy_cannot_read_makes_types_not_apply(gate: GateFixture) -> None:
     """Exit code 2 is no finding: it says that nothing was measured."""
     gate.repo.git("rm", "-q", "pyproject.toml")
@@ -172,6 +173,7 @@ async def test_a_base_that_mypy_cannot_read_makes_types_not_apply(gate: GateFixt
     assert written.outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.slow
 async def test_mypy_plugins_of_the_repository_need_trust(gate: GateFixture, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     plugin = (

@@ -29,8 +29,13 @@ def of(report: GateReport, name: str) -> CheckResult:
 
 @pytest.mark.parametrize(
     "edited",
-    [TEST_CALC.replace(DIVIDE, ""), WEAK, TEST_CALC.replace("test_divide()", "check_divide()")],
-    ids=["deleted", "weakened", "renamed out of collection"],
+    [
+        pytest.param(TEST_CALC.replace(DIVIDE, ""), id="deleted"),
+        pytest.param(WEAK, id="weakened", marks=pytest.mark.slow),
+        pytest.param(
+            TEST_CALC.replace("test_divide()", "check_divide()"), id="renamed", marks=pytest.mark.slow
+        ),
+    ],
 )
 async def test_an_edited_test_does_not_hide_what_the_change_breaks(
     tests_gate: GateFixture, edited: str
@@ -52,6 +57,7 @@ async def test_a_skipped_test_is_seen_and_its_old_form_is_run(tests_gate: GateFi
     assert rules_of(of(report, "integrity")) == {"test-skipped"}
 
 
+@pytest.mark.slow
 async def test_a_helper_of_tests_cannot_be_bent(tests_gate: GateFixture) -> None:
     """What tests lean on is a part of them."""
     helper = "def same(a: float, b: float) -> bool:\n    return a == b\n"
@@ -88,6 +94,7 @@ async def test_moved_and_added_tests_pass(tests_gate: GateFixture) -> None:
     assert "4 passed" in of(added, "tests").reason
 
 
+@pytest.mark.slow
 async def test_fewer_cases_of_a_kept_test_are_held(tests_gate: GateFixture) -> None:
     test = (
         "import pytest\n\nfrom app.calc import add\n\n\n@pytest.mark.parametrize('n', [1, 2, 3])\n"
@@ -269,6 +276,7 @@ async def test_child_processes_and_metadata_see_the_project_of_this_checkout(
     assert rules_of(report) == {"changed-lines-not-run"}, report.reason
 
 
+@pytest.mark.slow
 async def test_setup_commands_run_first_and_must_succeed(gate: GateFixture) -> None:
     policy = ONLY_TESTS + '[environment]\nsetup = [["python", "make.py"]]\n'
     test = "def test_made() -> None:\n    assert open('made.txt').read() == 'x'\n"

@@ -33,6 +33,7 @@ __all__ = ["Gate", "GateRequest", "Trust"]
 
 Progress = Callable[[str, float, float], Awaitable[None]]
 _FORMAT: Final = 1
+_HEAD_START_S: Final = 0.5
 NOTHING: Final = "nothing to judge: the snapshot is the base"
 NO_CHECKS: Final = "the policy names no check, and a gate without checks proves nothing"
 NONE_MEASURED: Final = "no check measured anything"
@@ -111,6 +112,7 @@ class Gate:
         progress: Progress | None,
     ) -> list[CheckResult]:
         """Run checks at the same time; give their results in their own order."""
+        begun = time.monotonic()
         harness = await HarnessBuilder(request, base_tree).build()
         lines = await request.depot.changed_lines(base_tree, request.snapshot) if base_tree else {}
         results: dict[str, CheckResult] = {}
@@ -124,7 +126,7 @@ class Gate:
                 environments=self._environments,
                 folder=folder,
             )
-            this = Round(request, base_tree, harness, changes, lines, bench)
+            this = Round(request, base_tree, harness, changes, lines, bench, begun)
 
             async def one(check: Check) -> None:
                 results[check.name] = await self._measurer.result(this, check)
@@ -133,6 +135,10 @@ class Gate:
                     await progress(said, float(len(results)), float(len(checks)))
 
             async with anyio.create_task_group() as tasks:
+                ready = anyio.Event()
+                tasks.start_soon(self._measurer.prepare, this, checks, ready)
+                with anyio.move_on_after(_HEAD_START_S):  # the heaviest check is the first in line for a slot
+                    await ready.wait()
                 for check in checks:
                     tasks.start_soon(one, check)
         return [results[check.name] for check in checks]

@@ -221,7 +221,8 @@ class Check(ABC):
     """One lens of the gate.
 
     `weight` orders the start: the heaviest first. `needs_trust` says that it runs the repository's own code.
-    `whole` checks look at the repository once, the others at each project.
+    `whole` checks look at the repository once, the others at each project. `own_checkout` says that it works
+    in a checkout of its own, because what it runs may write there.
     """
 
     name: str
@@ -230,6 +231,7 @@ class Check(ABC):
     needs_trust: ClassVar[bool] = False
     needs_environment: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    own_checkout: ClassVar[bool] = False
 
     @abstractmethod
     async def run(self, job: CheckJob) -> Measured:

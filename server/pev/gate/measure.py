@@ -5,7 +5,7 @@ cannot be measured either and nobody wrote the policy down: then the check does 
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -42,6 +42,7 @@ class Round:
     changes: tuple[Change, ...]
     changed_lines: Mapping[str, frozenset[int]]
     bench: Workspace
+    begun: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -84,7 +85,7 @@ class Measurer:
         """Run a check over all projects that want it, and give one result."""
         settings = this.request.policy.policy.settings(check.name)
         roots = self._roots(this, check)
-        if check.needs_trust and this.request.trust is not Trust.TRUSTED:
+        if not self._may_run(this, check):
             parts = [Measured(unmeasured=UNTRUSTED)]
         else:
             parts = [await self._project(this, check, root) for root in roots]
@@ -104,6 +105,18 @@ class Measurer:
             excerpt=await to_thread.run_sync(excerpt, log),
             log=await to_thread.run_sync(self._put_log, log) if log else None,
         )
+
+    async def prepare(self, this: Round, checks: Iterable[Check], ready: anyio.Event) -> None:
+        """Write the checkouts and build the environments of all checks at the same time, then set `ready`."""
+        async with anyio.create_task_group() as tasks:
+            for check in checks:
+                if self._may_run(this, check) and check.name != ALWAYS:
+                    for root in self._roots(this, check):
+                        tasks.start_soon(this.bench.prepare, check, root)
+        ready.set()
+
+    def _may_run(self, this: Round, check: Check) -> bool:
+        return not check.needs_trust or this.request.trust is Trust.TRUSTED
 
     def _roots(self, this: Round, check: Check) -> list[str]:
         policy = this.request.policy.policy
@@ -160,10 +173,10 @@ class Measurer:
         """
         settings = this.request.policy.policy.settings(check.name)
         limits = (settings.limit_s, self._config.check_limit_s, this.request.limit_s)
-        begun = time.monotonic()
+        spent_s = 0.0
         if side is Side.CANDIDATE:
             await this.bench.prepare(check, root)
-        spent_s = time.monotonic() - begun
+            spent_s = time.monotonic() - this.begun  # before any slot was waited for
         slot = self._slots if side is Side.CANDIDATE else anyio.Semaphore(1)
         async with slot:
             clock = Clock(min(limit for limit in limits if limit is not None), spent_s)

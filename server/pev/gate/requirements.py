@@ -100,6 +100,7 @@ class _Collector:
             self.wanted[str(one)] = None
 
     def add_odd(self, line: str, file: str) -> None:
+        """Take in what names a URL, a VCS or a path; anything else is a fault."""
         self.where.setdefault(line, file)
         if re.match(r"^(git|hg|svn|bzr)\+|^https?://|^file:|^\.{0,2}/|^\.$|.*\.(whl|zip|tar\.gz)$", line):
             self.direct[line] = None

@@ -43,6 +43,7 @@ class Tests(Check):
     tools: ClassVar[tuple[str, ...]] = ("pytest", "pytest-cov", "coverage")
     needs_trust: ClassVar[bool] = True
     needs_environment: ClassVar[bool] = True
+    own_checkout: ClassVar[bool] = True
 
     async def run(self, job: CheckJob) -> Measured:
         """Run the tests, and compare them with the base's where that can change the answer."""

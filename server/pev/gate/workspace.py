@@ -18,7 +18,7 @@ from anyio import to_thread
 
 from pev import proc
 from pev.config import Config
-from pev.errors import EnvironmentUnavailable, SnapshotRefused
+from pev.errors import PevError, SnapshotRefused
 from pev.gate.demands import EnvironmentSettings
 from pev.gate.environment import Environments
 from pev.gate.harness import Harness
@@ -59,6 +59,7 @@ class Workspace(Bench):
         self._environments = environments
         self._folder = folder
         self._checkouts: dict[tuple[Side, str], Checkout] = {}
+        self._refused: dict[tuple[Side, str], PevError] = {}
         self._stamps: dict[Path, dict[str, _Stamp]] = {}
         self._interpreters: dict[tuple[Path, str], Interpreter] = {}
         self._locks: dict[object, anyio.Lock] = {}
@@ -78,8 +79,14 @@ class Workspace(Bench):
         """Give a checkout of one side, written on first use."""
         key = (side, private)
         async with self._lock(key):
+            if key in self._refused:
+                raise self._refused[key]
             if key not in self._checkouts:
-                self._checkouts[key] = await self._write(side, private or "shared", replaced or {})
+                try:
+                    self._checkouts[key] = await self._write(side, private or "shared", replaced or {})
+                except PevError as exc:
+                    self._refused[key] = exc  # what may not be written out is not tried again
+                    raise
             return self._checkouts[key]
 
     async def _write(self, side: Side, name: str, replaced: Mapping[str, bytes | None]) -> Checkout:
@@ -126,11 +133,12 @@ class Workspace(Bench):
 
     async def prepare(self, check: Check, root: str) -> None:
         """Build what a check needs before its clock starts; what fails here, fails again in the check."""
-        if check.needs_environment:
-            with contextlib.suppress(EnvironmentUnavailable):
-                await self._environments.build(
-                    self._request.depot, self.tree(Side.CANDIDATE), root, self._settings(root)
-                )
+        side = Side.CANDIDATE
+        with contextlib.suppress(PevError):
+            private = private_name(check.name, root) if check.own_checkout else ""
+            checkout = await self.checkout(side, private=private)
+            if check.needs_environment:
+                await self.interpreter(side, checkout, root)
 
     async def run(
         self,
