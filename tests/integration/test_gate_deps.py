@@ -27,7 +27,7 @@ class Advisories(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        """Answer as api.osv.dev does."""
+        """Answer as an OSV service does."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         name, version = body["package"]["name"], body["version"]
         self.asked.append(f"{name}=={version}")
@@ -145,7 +145,7 @@ async def test_an_audited_set_is_asked_about_once_a_day(deps_gate: GateFixture, 
         ("pevgood @ https://example.invalid/pevgood-1.0-py3-none-any.whl", "direct-requirement"),
         ("git+https://example.invalid/pevgood", "direct-requirement"),
         ("--extra-index-url https://example.invalid/simple", "index-override"),
-        ("--find-links /tmp/wheels", "index-override"),
+        ("--find-links wheels", "index-override"),
     ],
 )
 async def test_requirements_from_elsewhere_are_findings(
