@@ -30,6 +30,7 @@ class Kind(StrEnum):
     GATE_STARTED = "gate.started"
     GATE_FINISHED = "gate.finished"
     GATE_CANCELLED = "gate.cancelled"
+    GATE_JUDGED = "gate.judged"
     CHECK_RAN = "check.ran"
     RUN_ESCALATED = "run.escalated"
     RUN_ABANDONED = "run.abandoned"

@@ -111,8 +111,19 @@ class Verifying:
         Here the caller's base is the operator's word: it also names the policy.
         """
         require_scope(caller, Scope.VERIFY)
+        user_repo = await self._core.catalog.find(repo)
         request = await self.request_for_path(repo, base=base, commit=commit, trusted=trusted)
-        return await self._gate.judge(request, progress)
+        report = await self._gate.judge(request, progress)
+        body = {
+            "outcome": report.outcome.value,
+            "reason": report.reason,
+            "snapshot": report.snapshot,
+            "base": report.base_commit,
+            "key": report.key,
+        }
+        event = NewEvent(kind=Kind.GATE_JUDGED, actor=Actor.of(caller), payload=body)
+        await self._core.append(repo_stream(user_repo.id), [event])
+        return report
 
     async def request_for_path(
         self, repo: str | None, *, base: str | None = None, commit: str | None = None, trusted: bool = False
