@@ -21,6 +21,7 @@ from pev.repos.depot import Depot
 from pev.repos.source import UserRepo
 from pev.run import RunState
 from pev.sandbox.interface import Sandbox
+from pev.trail.query import TrailQuery
 from pev.trail.store import Trail
 
 _TRIES: Final = 20
@@ -111,10 +112,11 @@ class Core:
 
     async def is_trusted(self, repo: RepoId, policy_hash: Digest) -> bool:
         """Say whether a person trusted exactly this policy of this repository."""
-        events = await anyio.to_thread.run_sync(self.trail.read, repo_stream(repo))
-        return any(
-            event.kind is Kind.POLICY_TRUSTED
-            and event.payload is not None
-            and event.payload["policy_hash"] == policy_hash
-            for event in events
+        query = TrailQuery(
+            stream=repo_stream(repo), kinds=(Kind.POLICY_TRUSTED,), text=policy_hash, limit=1
         )
+        while True:
+            page = await anyio.to_thread.run_sync(self.trail.query, query)
+            if page.events or page.cursor is None:
+                return bool(page.events)
+            query = query.model_copy(update={"cursor": page.cursor})

@@ -5,9 +5,6 @@ from typing import Any
 
 import anyio
 import pytest
-from support.engines import AGENT, APPROVE, PERSON, approved, decide, engine_at
-from support.plans import plan
-from support.repos import UserRepoFixture
 
 from pev.boundary import desk
 from pev.engine import Engine
@@ -16,6 +13,9 @@ from pev.events import Kind
 from pev.models import Channel, RunId, Source, now
 from pev.run import Status
 from pev.trail.query import TrailQuery
+from support.engines import AGENT, APPROVE, PERSON, approved, decide, engine_at
+from support.plans import plan
+from support.repos import UserRepoFixture
 
 pytestmark = pytest.mark.needs_host
 
@@ -190,3 +190,27 @@ async def test_rejecting_a_plan_ends_the_run(user_repo: UserRepoFixture) -> None
         assert state.status is Status.ABANDONED
         with pytest.raises(RunStateRefused):
             await engine.planning.submit(AGENT, run_id, plan(), source=Source.HOST_SUBMITTED)
+
+
+async def test_a_secret_in_a_plan_is_neither_stored_nor_shown_and_the_approval_still_binds(
+    user_repo: UserRepoFixture,
+) -> None:
+    """The hash is of what is stored: it must fit after the secret was taken out."""
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    async with engine_at(user_repo.path) as engine:
+        run_id = await _waiting(engine, approach=f"Use the token {token}.")
+        question = await engine.desk.question(run_id, AGENT)
+        assert question is not None
+        assert token not in question.text
+        state = await decide(engine, run_id, APPROVE)
+        assert state.approved_revision is not None
+        assert state.approved_revision.plan.content_hash() == state.approved_revision.plan_hash
+        assert (await engine.reading.verify(PERSON)).intact
+
+
+async def test_trust_is_bound_to_exactly_this_policy(user_repo: UserRepoFixture) -> None:
+    async with engine_at(user_repo.path) as engine:
+        await engine.verifying.trust(PERSON, None)
+        assert (await engine.verifying.policy(AGENT, None))[1].value == "trusted"
+        user_repo.commit("policy", {"pev.toml": "coverage_floor = 70\n"})
+        assert (await engine.verifying.policy(AGENT, None))[1].value == "untrusted"

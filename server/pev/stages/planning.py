@@ -21,7 +21,7 @@ from pev.models import (
     require_scope,
     run_stream,
 )
-from pev.plan import Plan
+from pev.plan import Plan, parse_plan
 from pev.repos.depot import Depot
 from pev.roles.brief import Brief, brief_planner
 from pev.run import TERMINAL, RunState, Status
@@ -92,6 +92,8 @@ class Planning:
         Raises RunStateRefused where the run is past planning.
         """
         require_scope(caller, Scope.PLAN)
+        # what is hashed and approved is what is stored: without the secrets that the trail takes out
+        plan = parse_plan(self._core.trail.redactor.value(plan.model_dump(mode="json")).value)
         plan_hash = plan.content_hash()
 
         def submitting(state: RunState) -> Sequence[NewEvent]:
