@@ -127,11 +127,14 @@ async def test_a_lock_file_gives_versions_from_indexes() -> None:
         '[[package]]\nname = "A.b"\nversion = "1"\nsource = { registry = "x" }\n'
         '[[package]]\nname = "a-b"\nversion = "2"\nsource = { registry = "x" }\n'
         '[[package]]\nname = "app"\nversion = "1"\nsource = { editable = "." }\n'
+        '[[package]]\nname = "odd"\nversion = "1"\nsource = { git = "https://example.invalid/odd" }\n'
     )
 
     got = await declared({"uv.lock": lock, "sub/pyproject.toml": ""}, root="sub")
 
     assert got.locked == {"a-b": ("1", "2")}
+    assert got.direct == ("odd @ git https://example.invalid/odd (locked)",)
+    assert got.indexes == ("uv.lock registry x",)
     assert got.has_lock
 
 

@@ -12,9 +12,9 @@ from packaging.utils import canonicalize_name
 
 from pev.errors import EnvironmentUnavailable
 from pev.findings import Effect, Finding, Severity
-from pev.gate.audit import Auditor, pin_of
+from pev.gate.audit import Audit, Auditor, pin_of
 from pev.gate.environment import Environments
-from pev.gate.interface import Check, CheckJob, FindingMaker, Measured, Side
+from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.reading import reader_of
 from pev.gate.requirements import Declared, read_declared
 from pev.models import ObjectId
@@ -42,50 +42,35 @@ class Deps(Check):
     name = "deps"
     weight: ClassVar[int] = 30
     tools: ClassVar[tuple[str, ...]] = ("pip-audit", "uv")
+    knows_base: ClassVar[bool] = True
 
     def __init__(self, auditor: Auditor, environments: Environments) -> None:
         self._auditor = auditor
         self._environments = environments
 
     async def run(self, job: CheckJob) -> Measured:
-        """List vulnerable, direct and redirected requirements; without a base, all of them count."""
+        """List vulnerable, direct and redirected requirements that are new; without a base, all of them."""
         sides = await _read_sides(job)
-        if job.side is Side.CANDIDATE and job.base_tree is not None and _equal(sides.new, sides.old):
+        if job.base_tree is not None and _equal(sides.new, sides.old):
             return Measured(reason="no dependency changed; the base's own state was not audited")
         make = job.maker(self.name)
-        findings = _form_findings(make, sides)
         pins, unmeasured = await self._pins(sides.new)
-        audit = await self._auditor.audit(pins, job.clock)
-        findings += [
-            make.make(
-                one.id,
-                f"{one.package} {one.version}: {one.id} {one.text}",
-                path=_place(sides.new, one.package),
-                context=f"{one.package} {one.version} {one.id}",
-                anywhere=True,
-                remedy=f"Use {one.package} {' or '.join(one.fixed)}."
-                if one.fixed
-                else "Use another package.",
-            )
-            for one in audit.advisories
-        ]
-        unmeasured = audit.unmeasured or unmeasured
+        known, _ = await self._pins(sides.old)
+        audit = await self._auditor.audit(pins - known, job.clock)
+        findings = _form_findings(make, sides) + _advisories(make, sides.new, audit)
+        unmeasured = next(iter(sides.fresh("faults")), None) or audit.unmeasured or unmeasured
         return Measured(
             findings=tuple(findings),
-            reason=f"{audit.audited} packages audited",
+            reason=f"{audit.audited} new packages audited",
             unmeasured=unmeasured,
             outside=unmeasured is not None,
         )
 
     async def _pins(self, declared: Declared) -> tuple[set[tuple[str, str]], str | None]:
-        """Give the packages to audit: what is pinned as it is, what is locked, and the rest resolved."""
+        """Give what a side installs: what is pinned as it is, what is locked, and the rest resolved."""
         pins = {pin for line in declared.wanted if (pin := pin_of(line))}
         pins |= {(name, version) for name, versions in declared.locked.items() for version in versions}
         named = {name for name, _ in pins}
-        if declared.faults:
-            return pins, declared.faults[0]
-        if declared.direct:
-            return pins, f"{declared.direct[0]} is not from an index and cannot be audited"
         if declared.has_lock and declared.names() <= named:
             return pins, None
         try:
@@ -98,7 +83,7 @@ class Deps(Check):
 
 async def _read_sides(job: CheckJob) -> _Sides:
     new = await _read(job, job.tree)
-    if job.side is Side.BASE or job.base_tree is None:
+    if job.base_tree is None:
         return _Sides(new, Declared())
     return _Sides(new, await _read(job, job.base_tree))
 
@@ -114,6 +99,20 @@ def _equal(new: Declared, old: Declared) -> bool:
 
 def _unordered(value: object) -> object:
     return frozenset(value) if isinstance(value, tuple) else value
+
+
+def _advisories(make: FindingMaker, declared: Declared, audit: Audit) -> list[Finding]:
+    return [
+        make.make(
+            one.id,
+            f"{one.package} {one.version}: {one.id} {one.text}",
+            path=_place(declared, one.package),
+            context=f"{one.package} {one.version} {one.id}",
+            anywhere=True,
+            remedy=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another package.",
+        )
+        for one in audit.advisories
+    ]
 
 
 def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
@@ -137,6 +136,8 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
             remedy=_INDEX_HELP,
         )
         for line in sides.fresh("indexes")
+        if sides.old.has_lock
+        or not line.startswith("uv.lock ")  # a first lock names the index that is in use
     ]
     for line in sides.fresh("wanted"):
         one = Requirement(line)

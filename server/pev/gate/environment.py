@@ -183,7 +183,7 @@ class Environments:
         if not done.ok:
             fault = EnvironmentUnavailable(
                 f"requirements cannot be resolved from wheels: {one_line(done.text(), 400)}",
-                hint="Check the index settings (UV_DEFAULT_INDEX) and that each requirement has a wheel.",
+                hint="Check the index settings (UV_DEFAULT_INDEX), or name what tests need in [environment].",
             )
             self._failed[wanted.key] = (time.monotonic(), fault)  # asked several times in one gate
             raise fault

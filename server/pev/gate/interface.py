@@ -222,7 +222,8 @@ class Check(ABC):
 
     `weight` orders the start: the heaviest first. `needs_trust` says that it runs the repository's own code.
     `whole` checks look at the repository once, the others at each project. `own_checkout` says that it works
-    in a checkout of its own, because what it runs may write there.
+    in a checkout of its own, because what it runs may write there. `knows_base` checks compare with the base
+    themselves, and give only what is new.
     """
 
     name: str
@@ -232,6 +233,7 @@ class Check(ABC):
     needs_environment: ClassVar[bool] = False
     whole: ClassVar[bool] = False
     own_checkout: ClassVar[bool] = False
+    knows_base: ClassVar[bool] = False
 
     @abstractmethod
     async def run(self, job: CheckJob) -> Measured:

@@ -134,7 +134,9 @@ class Measurer:
         clock, measured = await self._measure(this, check, root, Side.CANDIDATE, base)
         if check.name == ALWAYS:
             measured = measured.model_copy(update={"findings": (*this.harness.findings, *measured.findings)})
-        elif measured.findings or (measured.unmeasured and self._may_be_skipped(this, check, clock)):
+        elif not check.knows_base and (
+            measured.findings or (measured.unmeasured and self._may_be_skipped(this, check, clock))
+        ):
             measured = _compare(measured, await base(), skip=self._may_be_skipped(this, check, clock))
         return measured.model_copy(update={"findings": _let_through(this.request, measured.findings)})
 

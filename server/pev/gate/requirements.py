@@ -99,6 +99,11 @@ class _Collector:
         else:
             self.wanted[str(one)] = None
 
+    def note(self, kind: dict[str, None], line: str, file: str) -> None:
+        """Take in a line of some kind as it is."""
+        kind[line] = None
+        self.where.setdefault(line, file)
+
     def add_odd(self, line: str, file: str) -> None:
         """Take in what names a URL, a VCS or a path; anything else is a fault."""
         self.where.setdefault(line, file)
@@ -124,16 +129,19 @@ async def read_declared(read: ReadFile, root: str, settings: EnvironmentSettings
         files = settings.requirements
     for name in files:
         await _from_file(read, (prefix / name).as_posix(), got, set())
-    lock = await _read_toml(read, (prefix / "uv.lock").as_posix(), got)
+    lock_file = (prefix / "uv.lock").as_posix()
+    lock = await _read_toml(read, lock_file, got)
     if not lock and root != ".":
-        lock = await _read_toml(read, "uv.lock", got)
+        lock_file = "uv.lock"
+        lock = await _read_toml(read, lock_file, got)
+    locked = _locked(lock, got, lock_file)
     own = _own_name(table)
     return Declared(
         wanted=tuple(line for line in got.wanted if canonicalize_name(Requirement(line).name) != own),
         constraints=tuple(got.constraints),
         direct=tuple(got.direct),
         indexes=tuple(got.indexes),
-        locked=_locked(lock),
+        locked=locked,
         where=got.where,
         faults=tuple(got.faults),
         has_lock=bool(lock),
@@ -278,12 +286,18 @@ def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _locked(lock: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Give the packages of a uv.lock that come from an index: name to versions."""
+def _locked(lock: Mapping[str, Any], got: _Collector, file: str) -> dict[str, tuple[str, ...]]:
+    """Give the packages of a uv.lock that come from an index: name to versions; note where others come from."""
     out: dict[str, set[str]] = {}
     packages = lock.get("package")
     for one in packages if isinstance(packages, list) else []:
         source = one.get("source") if isinstance(one, dict) else None
-        if isinstance(source, dict) and "registry" in source and isinstance(one.get("version"), str):
-            out.setdefault(canonicalize_name(str(one.get("name"))), set()).add(one["version"])
+        if not isinstance(source, dict):
+            continue
+        name = canonicalize_name(str(one.get("name")))
+        if "registry" in source and isinstance(one.get("version"), str):
+            out.setdefault(name, set()).add(one["version"])
+            got.note(got.indexes, f"uv.lock registry {source['registry']}", file)
+        elif kind := next((key for key in ("git", "url", "path") if key in source), ""):
+            got.note(got.direct, f"{name} @ {kind} {source[kind]} (locked)", file)
     return {name: tuple(sorted(found)) for name, found in sorted(out.items())}
