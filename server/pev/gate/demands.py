@@ -21,6 +21,7 @@ ALWAYS: Final = "integrity"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]+$")]
+Marker = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
 def _root(path: str) -> str:
@@ -42,11 +43,16 @@ class BuiltIn(StrEnum):
 
 
 class CheckSettings(Model):
-    """How one check is run. `paths` are relative to the project; empty means all of it."""
+    """How one check is run. `paths` are relative to the project; empty means all of it.
+
+    `without_markers` leaves tests with these pytest markers out, which the result says each time; it is for
+    tests that cannot run inside a gate, and other checks do not look at it.
+    """
 
     blocking: bool = True
     limit_s: float | None = Field(default=None, gt=0, le=86_400)
     paths: tuple[Folder, ...] = ()
+    without_markers: tuple[Marker, ...] = ()
 
 
 class EnvironmentSettings(Model):

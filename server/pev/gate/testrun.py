@@ -101,6 +101,8 @@ async def run_tests(
     )  # the gate's own slots are what runs at once
     if coverage:
         argv += [*_coverage_options(folder), f"--cov-report=json:{measured}", "--cov-fail-under=0"]
+    if job.settings.without_markers:
+        argv += ["-m", " and ".join(f"not {marker}" for marker in job.settings.without_markers)]
     argv += select
     argv += [] if any(not one.startswith("--") for one in select) else job.settings.paths
     env = {"COVERAGE_FILE": str(checkout.scratch / f"coverage-{label}.data")}

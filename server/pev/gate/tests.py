@@ -86,7 +86,9 @@ class Tests(Check):
         covered, notes, uncovered = await self._cover(room, confirmed)
         findings += covered
         findings += await tree_changes(job, room.make, room.checkout)
-        reason = ", ".join(part for part in (_summary(run), notes) if part)
+        left_out = ", ".join(job.settings.without_markers)
+        left_out = f"not run by policy: tests marked {left_out}" if left_out else ""
+        reason = ", ".join(part for part in (_summary(run), notes, left_out) if part)
         return Measured(findings=tuple(findings), reason=reason, unmeasured=unmeasured or uncovered)
 
     async def _confirm(self, room: _Room) -> tuple[list[Failure], list[Failure]]:
