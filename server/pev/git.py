@@ -317,6 +317,10 @@ class Git:
         """Put all refs into one file."""
         await self._ask("pack-refs", "--all")
 
+    async def repack(self) -> None:
+        """Join packs and loose objects into fewer packs; nothing is dropped, reachable or not."""
+        await self._ask("repack", "--geometric=2", "-d", "-q", "--no-write-bitmap-index", limit_s=SLOW_S)
+
     async def connected(self) -> bool:
         """Say whether every object that refs lead to is there."""
         args = ("--connectivity-only", "--no-dangling", "--no-progress", "--no-reflogs")
@@ -326,13 +330,8 @@ class Git:
         """Copy refs and objects from a directory, each object checked anew; nothing else changes."""
         config = ["transfer.fsckObjects=true", *(f"fetch.fsck.{fault}=ignore" for fault in OLD_FAULTS)]
         options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap="]
-        options += [
-            "--no-recurse-submodules",
-            "--no-filter",
-            "--no-write-commit-graph",
-            "--no-show-forced-updates",
-        ]
-        options += ["--upload-pack=git-upload-pack", "--atomic", "--prune" if prune else "--no-prune"]
+        options += ["--no-recurse-submodules", "--no-filter", "--no-write-commit-graph"]
+        options += ["--upload-pack=git-upload-pack", "--prune" if prune else "--no-prune"]
         return await self.run(
             "fetch", *options, "--", source.as_uri(), *refspecs, config=config, limit_s=SLOW_S
         )

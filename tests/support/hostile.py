@@ -36,7 +36,7 @@ class Canary:
         """Make the program in a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         program, mark = folder / "evil", folder / "mark"
-        program.write_text(f'#!/bin/sh\necho "$0 $*" >> "{mark}"\ncat\nexit 0\n', "utf-8")
+        program.write_text(f'#!/bin/sh\necho "$0 $*" >> "{mark}"\nexit 0\n', "utf-8")
         program.chmod(0o755)
         return cls(program, mark)
 

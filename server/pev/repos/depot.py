@@ -31,6 +31,7 @@ Progress = Callable[[float, str], Awaitable[None]]
 """Told how far a first fill is, from 0 to 1, and what to show."""
 
 USER: Final = "refs/pev/user"
+MAX_PACKS: Final = 40
 _POLL_S: Final = 0.25
 _ABANDONED_S: Final = 3_600.0
 _SHOWN: Final = 20
@@ -114,6 +115,8 @@ class Depot(ObjectStore):
         if seen.head_commit is None:
             await self.git.delete_refs([f"{USER}/HEAD"])
         await self._fetch(self.git, seen)
+        if sum(1 for _ in (self.path / "objects" / "pack").glob("*.pack")) > MAX_PACKS:
+            await self.git.repack()
 
     async def _fetch(self, git: Git, seen: UserRefs) -> None:
         refspecs = [*_REFSPECS, *([f"+HEAD:{USER}/HEAD"] if seen.head_commit else [])]

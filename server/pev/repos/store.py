@@ -91,9 +91,12 @@ class ObjectStore:
         wanted = list(paths)
         if any("\n" in path or "\0" in path for path in wanted):
             raise FileRefused("a path holds a line feed or a NUL", hint="Name a file of the tree.")
-        output = await self.git.contents([f"{treeish}:{path}" for path in wanted])
-        found = zip(wanted, parse_contents(output), strict=True)
-        return {path: one.data if one and one.kind == "blob" else None for path, one in found}
+        # git would read . and .. as relative to a working directory
+        asked = [path for path in wanted if not {".", ".."} & set(path.split("/"))]
+        output = await self.git.contents([f"{treeish}:{path}" for path in asked]) if asked else b""
+        found = dict(zip(asked, parse_contents(output), strict=True))
+        blobs = {path: one.data for path, one in found.items() if one and one.kind == "blob"}
+        return {path: blobs.get(path) for path in wanted}
 
     async def blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
         """Give the contents of blobs by their ids. Raises CommandFailed if one is missing."""
