@@ -71,10 +71,15 @@ def test_a_module_inside_a_package_shadows_nothing(path: str) -> None:
         ("node_modules/x/index.js", "vendored-environment"),
         ("tools/bin/pytest", "vendored-environment"),
         ("src/__pypackages__/x.py", "unseen-code"),
+        ("build/lib/x.py", "unseen-code"),
     ],
 )
 def test_environments_and_hidden_code_are_found(path: str, rule: str) -> None:
     assert [one for one, _ in rules(path)] == [rule]
+
+
+def test_a_folder_that_had_code_before_hides_nothing_new() -> None:
+    assert rules("src/app/build/fresh.py", "src/app/build/old.py") == []
 
 
 @pytest.mark.parametrize(

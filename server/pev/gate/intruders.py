@@ -66,6 +66,9 @@ _ENVIRONMENTS: Final = {
     ".nox",
 }
 _UNSEEN: Final = {
+    "build",
+    "_build",
+    "dist",
     "__pypackages__",
     "buck-out",
     ".direnv",
@@ -93,7 +96,9 @@ def find_intruders(
     added: Iterable[str], present: Collection[str], roots: Collection[str]
 ) -> Iterator[Intruder]:
     """Judge the paths that a change adds. `present` is the whole tree; `roots` are further import roots."""
-    for path in sorted(added):
+    new = set(added)
+    settled = {str(PurePosixPath(path).parent) for path in present if path not in new}
+    for path in sorted(new):
         pure = PurePosixPath(path)
         parts = {part.lower() for part in pure.parts[:-1]}
         if parts & _ENVIRONMENTS or (pure.name in _EXECUTABLES and "bin" in parts):
@@ -104,7 +109,7 @@ def find_intruders(
                 "Remove it: PEV brings its own tools and builds environments itself.",
                 Effect.BLOCKS,
             )
-        elif pure.suffix in (".py", ".pyi") and parts & _UNSEEN:
+        elif pure.suffix in (".py", ".pyi") and parts & _UNSEEN and str(pure.parent) not in settled:
             yield Intruder(
                 path,
                 "unseen-code",

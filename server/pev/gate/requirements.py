@@ -287,7 +287,7 @@ def _strings(value: Any) -> list[str]:
 
 
 def _locked(lock: Mapping[str, Any], got: _Collector, file: str) -> dict[str, tuple[str, ...]]:
-    """Give the packages of a uv.lock that come from an index: name to versions; note where others come from."""
+    """Give the packages of a uv.lock that come from an index: name to versions; note the others."""
     out: dict[str, set[str]] = {}
     packages = lock.get("package")
     for one in packages if isinstance(packages, list) else []:
