@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 REPO ?=
 TASK ?=
 
-.PHONY: help setup demo test test-all lint lock bench docs wheel clean
+.PHONY: help setup demo test test-all gate lint lock bench docs wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,11 @@ test: setup lint ## all checks and tests
 
 test-all: setup lint ## everything, the slow tests too
 	@$(BIN)/python -m pytest -q
+
+gate: setup ## PEV's own gate over the newest commit against its parent; HELD is the reviewer's business
+	@state=$$(mktemp -d) && trap 'rm -rf "$$state"' EXIT && \
+	 PEV_STATE_DIR="$$state" $(BIN)/pev gate . --commit HEAD --base HEAD~1 --trust; code=$$?; \
+	 test $$code -eq 0 -o $$code -eq 4
 
 lint: setup
 	@$(BIN)/ruff format --check -q .
