@@ -7,7 +7,7 @@ import re
 import select
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,25 +42,31 @@ def pev(*args: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def pev_on_terminal(*args: str, cwd: Path, answers: Mapping[str, str], limit_s: float = 60.0) -> Ended:
-    """Run `pev` on a terminal; when the screen shows a pattern, type its answer (which may name a group)."""
+Answer = str | Callable[[str], str]
+"""What is typed: a text, which may name a group of the pattern, or a function of the whole screen."""
+
+
+def on_terminal(
+    argv: Sequence[str], *, cwd: Path, answers: Mapping[str, Answer], limit_s: float = 60.0
+) -> Ended:
+    """Run a program on a terminal; when the screen shows a pattern, type its answer, once."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(cwd)
-        os.execve(PEV, [PEV, *args], dict(os.environ))
+        os.execve(argv[0], list(argv), dict(os.environ))
     screen, seen, deadline = "", 0, time.monotonic() + limit_s
-    open_answers = dict(answers)
+    left = dict(answers)
     try:
         while time.monotonic() < deadline:
             ready, _, _ = select.select([fd], [], [], 0.1)
-            if ready:
-                screen += os.read(fd, 65_536).decode(errors="replace")
-            for pattern, answer in list(open_answers.items()):
+            screen += os.read(fd, 65_536).decode(errors="replace") if ready else ""
+            for pattern, answer in list(left.items()):
                 found = re.search(pattern, screen[seen:])
-                if found:
-                    os.write(fd, (found.expand(answer) + "\n").encode())
+                if found is not None:
                     seen = len(screen)
-                    del open_answers[pattern]
+                    text = found.expand(answer) if isinstance(answer, str) else answer(screen)
+                    os.write(fd, f"{text}\n".encode())
+                    del left[pattern]
     except OSError:  # the terminal closes with the program
         pass
     if time.monotonic() >= deadline:
@@ -68,6 +74,11 @@ def pev_on_terminal(*args: str, cwd: Path, answers: Mapping[str, str], limit_s: 
     _, status = os.waitpid(pid, 0)
     os.close(fd)
     return Ended(os.waitstatus_to_exitcode(status), screen)
+
+
+def pev_on_terminal(*args: str, cwd: Path, answers: Mapping[str, Answer]) -> Ended:
+    """Run `pev` on a terminal."""
+    return on_terminal([PEV, *args], cwd=cwd, answers=answers)
 
 
 def trust(repo: Path) -> None:
