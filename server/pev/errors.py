@@ -131,6 +131,12 @@ class WorktreeBusy(PevError):
     code = "worktree.busy"
 
 
+class StorageFailed(PevError):
+    """A folder of ours cannot be written (read-only, full, not a folder)."""
+
+    code = "storage.failed"
+
+
 class SnapshotRefused(PevError):
     """The worktree holds something that a snapshot may not carry (gitlink, escaping symlink)."""
 

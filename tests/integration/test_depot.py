@@ -11,10 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pev.errors import CommandTimedOut, RefNotFound, RepoUnusable
+from pev.errors import CommandTimedOut, RefNotFound, RepoUnusable, StorageFailed
+from pev.models import RunId
 from pev.repos.depot import Depot
 from pev.repos.lock import is_locked, locked, try_lock
 from pev.repos.source import locate
+from pev.repos.worktree import make_worktree
 from support.depots import commit_of, depot_of, git_in, paths_of, tree_of
 from support.repos import PROJECT, UserRepoFixture
 
@@ -35,6 +37,38 @@ async def test_branches_remote_branches_and_tags_are_copied(
         "refs/pev/user/remotes/origin/main",
         "refs/pev/user/tags/v1",
     ]
+
+
+async def test_a_linked_worktree_brings_its_own_head(user_repo: UserRepoFixture, tmp_path: Path) -> None:
+    """Its repository is shared, the branch that it is on is not."""
+    user_repo.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    side = UserRepoFixture(tmp_path / "side")
+    commit = side.commit("aside", {"b.txt": "2"})
+    depot = await depot_of(side, tmp_path / "state")
+    assert await depot.resolve("HEAD") == commit
+    assert await depot.resolve("main") == commit_of(user_repo)
+    other = await depot_of(user_repo, tmp_path / "state")
+    assert other.path == depot.path
+    assert await other.resolve("HEAD") == commit_of(user_repo)
+
+
+@pytest.mark.parametrize("name", ["with space", "100%25", "#x?y", "ünï", "-x", "a:b", "quote'\"$x"])
+async def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    repo = UserRepoFixture.python_project(tmp_path / name)
+    depot = await depot_of(repo, tmp_path / "state")
+    assert await depot.resolve("main") == commit_of(repo)
+    await depot.publish(commit_of(repo), "agent/0123abcd")
+    made = await make_worktree(depot, tmp_path / "w", RunId("0123abcd"), commit_of(repo))
+    assert git_in(made.path, "status", "--porcelain") == ""
+
+
+async def test_a_state_folder_that_cannot_be_written_is_an_error_with_a_way_out(
+    user_repo: UserRepoFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file", "utf-8")
+    with pytest.raises(StorageFailed, match="state/depots' cannot be written") as caught:
+        await Depot(await locate(user_repo.path), tmp_path / "state").refresh()
+    assert "PEV_STATE_DIR" in caught.value.hint
 
 
 async def test_nothing_is_shared_with_the_users_files(user_repo: UserRepoFixture, tmp_path: Path) -> None:

@@ -224,6 +224,21 @@ async def test_a_file_that_cannot_be_read_is_not_left_out_silently(
         await _snapshot(depot, tree)
 
 
+FLOODS = [("MAX_FILES", "more than 8 files"), ("MAX_NEW_BYTES", "more than 8 bytes")]
+
+
+@pytest.mark.parametrize(("limit", "reason"), FLOODS)
+async def test_a_flood_is_refused(
+    depot: Depot, tree: Path, monkeypatch: pytest.MonkeyPatch, limit: str, reason: str
+) -> None:
+    """A worktree that was filled up must not fill our disk too."""
+    monkeypatch.setattr(f"pev.repos.walk.{limit}", 8)
+    for number in range(10):
+        (tree / f"{number}.bin").write_bytes(bytes([number]))
+    with pytest.raises(SnapshotRefused, match=reason):
+        await _snapshot(depot, tree)
+
+
 async def test_a_tower_of_folders_is_refused(depot: Depot, tree: Path) -> None:
     (tree / "/".join(["d"] * 250)).mkdir(parents=True)
     with pytest.raises(SnapshotRefused, match="lies too deep"):

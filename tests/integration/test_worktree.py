@@ -10,7 +10,14 @@ import anyio
 import pytest
 
 from pev.config import load_config
-from pev.errors import ConfigInvalid, InvalidInput, RepoUnusable, RunStateRefused, SnapshotRefused
+from pev.errors import (
+    ConfigInvalid,
+    InvalidInput,
+    RefNotFound,
+    RepoUnusable,
+    RunStateRefused,
+    SnapshotRefused,
+)
 from pev.models import ObjectId, RunId
 from pev.repos.depot import Depot
 from pev.repos.lock import try_lock
@@ -146,7 +153,7 @@ async def test_a_link_into_a_repository_is_inside_it(
         await make_worktree(depot, tmp_path / "door" / "worktrees", RUN, commit_of(user_repo))
 
 
-async def test_submodules_lfs_and_odd_trees_are_refused_before_anything_is_made(
+async def test_a_base_that_cannot_be_used_is_refused_and_nothing_stays(
     user_repo: UserRepoFixture, tmp_path: Path, root: Path
 ) -> None:
     first = commit_of(user_repo)
@@ -161,7 +168,9 @@ async def test_submodules_lfs_and_odd_trees_are_refused_before_anything_is_made(
         await make_worktree(depot, root, RUN, second)
     with pytest.raises(SnapshotRefused, match="'out' is a symbolic link that leads out"):
         await make_worktree(depot, root, RUN, third)
-    assert not root.exists()
+    with pytest.raises(RefNotFound):
+        await make_worktree(depot, root, RUN, ObjectId("f" * 40))
+    assert list(root.iterdir()) == []
 
 
 @pytest.mark.parametrize("run_id", ["", "x", "../../etc", "0123ABCD", "0123abcde", "-123abcd"])

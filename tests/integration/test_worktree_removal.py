@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pev.errors import WorktreeBusy, WorktreeMissing
+from pev.errors import CommandFailed, WorktreeBusy, WorktreeMissing
 from pev.models import ObjectId, RunId
 from pev.repos.depot import Depot
 from pev.repos.holders import find_holders
@@ -251,6 +251,25 @@ async def test_a_cancelled_removal_puts_the_folder_back(depot: Depot, worktree: 
     assert (worktree.path / "new.py").read_text("utf-8") == "work\n"
     assert [path.name for path in worktree.home.parent.iterdir()] == [RUN]
     assert await _remove(depot, worktree) == RESCUE
+
+
+async def test_a_folder_that_somebody_made_in_between_costs_nothing(
+    depot: Depot, worktree: Worktree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor can write its file again, by its path, while the folder is being saved."""
+
+    async def interrupted(*args: object, **more: object) -> None:
+        worktree.path.mkdir(parents=True)
+        (worktree.path / "again.py").touch()
+        raise CommandFailed("no room")
+
+    (worktree.path / "new.py").write_text("work\n", "utf-8")
+    monkeypatch.setattr("pev.repos.worktree.rescue", interrupted)
+    with pytest.raises(CommandFailed):
+        await _remove(depot, worktree)
+    kept = worktree.home.with_name(f"kept-{RUN}-1")
+    assert (kept / "project" / "new.py").read_text("utf-8") == "work\n"
+    assert (worktree.path / "again.py").exists()
 
 
 async def test_folders_that_cannot_be_written_are_removed_too(depot: Depot, worktree: Worktree) -> None:

@@ -120,10 +120,12 @@ class _Walk:
         self._open = [open_root(root)]
 
     def close(self) -> None:
+        """Close every folder that is open."""
         for fd in self._open:
             os.close(fd)
 
     def descend(self) -> tuple[int, str]:
+        """Go all the way down; give the last folder and the name in it."""
         while self._todo:
             name = self._todo.pop()
             if name == "..":

@@ -25,6 +25,7 @@ from pev.repos.lock import locked
 from pev.repos.scratch import remove_folder
 from pev.repos.source import UserRefs, UserRepo, read_refs
 from pev.repos.source import remote_url as url_of
+from pev.repos.storage import storing
 from pev.repos.store import ObjectStore
 
 Progress = Callable[[float, str], Awaitable[None]]
@@ -103,10 +104,11 @@ class Depot(ObjectStore):
         await anyio.to_thread.run_sync(remove_folder, self._filling)
         git = replace(self.git, git_dir=self._filling, global_config=self._filling / "pev-global.config")
         await git.init(self.repo.object_format)
-        # its file is read by the programs that serve a fetch, which take no configuration from their caller
-        git.global_config.write_text("[safe]\n\tdirectory = *\n", "ascii")
-        (self._filling / "info").mkdir(exist_ok=True)
-        (self._filling / "info" / "attributes").write_text(ATTRIBUTES, "ascii")
+        with storing(self._filling):
+            # read by the programs that serve a fetch, which take no configuration from their caller
+            git.global_config.write_text("[safe]\n\tdirectory = *\n", "ascii")
+            (self._filling / "info").mkdir(exist_ok=True)
+            (self._filling / "info" / "attributes").write_text(ATTRIBUTES, "ascii")
         await self._fetch(git, seen)
         await git.pack_refs()
         self._filling.rename(self.path)
@@ -129,7 +131,8 @@ class Depot(ObjectStore):
             head_commit=seen.head_commit,
             symbolic=seen.symbolic,
         )
-        _write_whole(git.git_dir / "pev-seen.json", last.model_dump_json().encode())
+        with storing(git.git_dir):
+            _write_whole(git.git_dir / "pev-seen.json", last.model_dump_json().encode())
 
     @asynccontextmanager
     async def _telling(self, progress: Progress | None) -> AsyncIterator[None]:

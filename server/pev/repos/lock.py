@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 
 from pev.errors import CommandTimedOut, PevError
+from pev.repos.storage import storing
 
 _PAUSES_S: Final = (0.005, 0.01, 0.02, 0.05, 0.1)
 
@@ -53,8 +54,9 @@ async def locked(path: Path, *, limit_s: float) -> AsyncIterator[bool]:
     Gives True if an earlier holder died or was cancelled within: what it was at may be half done. Raises
     CommandTimedOut that names the holder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = await _wait(path, limit_s)
+    with storing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = await _wait(path, limit_s)
     try:
         crashed = bool(os.pread(fd, 32, 0))
         os.pwrite(fd, str(os.getpid()).encode("ascii").ljust(12), 0)

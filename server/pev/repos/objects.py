@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from pev.errors import CommandFailed
 from pev.models import ObjectId
@@ -44,8 +44,7 @@ _STATUS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a tree: `kind` is `blob`, or `commit` for a sub-module; `size` is in bytes."""
 
     mode: str

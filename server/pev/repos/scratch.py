@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from pev.repos.lock import try_lock
+from pev.repos.storage import storing
 from pev.repos.store import ObjectStore
 
 LOCK: Final = "lock"
@@ -24,7 +25,8 @@ async def scratch_checkout(store: ObjectStore, tree: str, under: Path) -> AsyncI
     The folder is named `tree` and lies alone in another, whose lock is held meanwhile: what a crash leaves
     behind is told from what is in use. Raises SnapshotRefused as `ObjectStore.materialise` does.
     """
-    under.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with storing(under):
+        under.mkdir(parents=True, exist_ok=True, mode=0o700)
     home = Path(await anyio.to_thread.run_sync(tempfile.mkdtemp, None, "scratch-", under))
     held = try_lock(home / LOCK)
     try:

@@ -17,6 +17,7 @@ from pev.models import ObjectId
 from pev.repos.ignore import IgnoreRules
 from pev.repos.objects import Entry
 from pev.repos.statcache import REST_S, StatCache
+from pev.repos.storage import storing
 from pev.repos.store import ObjectStore
 from pev.repos.walk import Walk
 
@@ -101,5 +102,6 @@ async def _files_of(walk: Walk, rules: IgnoreRules) -> list[str]:
 
 def _cache_file(store: ObjectStore, root: Path) -> Path:
     folder = store.git.git_dir / "pev-stat"
-    folder.mkdir(exist_ok=True, mode=0o700)
+    with storing(folder):
+        folder.mkdir(exist_ok=True, mode=0o700)
     return folder / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]

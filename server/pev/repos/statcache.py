@@ -10,6 +10,7 @@ snapshot; what is judged and shipped is the snapshot.
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,8 +66,9 @@ class StatCache:
         if self._file is None or self._new == self._old:
             return
         aside = self._file.with_name(f"{self._file.name}.{os.getpid()}.{time.monotonic_ns()}")
-        aside.write_text(json.dumps(self._new), "ascii")
-        aside.replace(self._file)
+        with suppress(OSError):  # a memory that cannot be kept costs time, not truth
+            aside.write_text(json.dumps(self._new), "ascii")
+            aside.replace(self._file)
 
 
 def is_steady(root: Path) -> bool:

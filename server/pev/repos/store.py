@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 
 from pev.errors import CommandFailed, FileRefused, RefNotFound, RepoUnusable, SnapshotRefused
-from pev.git import Git
+from pev.git import Git, check_revision
 from pev.models import ObjectId
 from pev.repos.names import check_link, check_paths, refused
 from pev.repos.objects import (
@@ -29,9 +29,12 @@ from pev.repos.objects import (
     parse_tree,
 )
 from pev.repos.pack import NewObject, write_pack
+from pev.repos.storage import storing
 
 _REMEMBERED: Final = 8
 _LOOSE_UP_TO: Final = 100
+_RULES: Final = b"1\n"
+"""Number of the rules in `check_tree` and `refuse_foreign`: with another one, all is asked anew."""
 _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES: Final = 1_024
 
@@ -170,6 +173,21 @@ class ObjectStore:
                     hint="LFS is not supported: work in a repository whose files are in git.",
                 )
 
+    async def vouch(self, commit: str) -> None:
+        """Raise RefNotFound, RepoUnusable or SnapshotRefused unless a worktree can be made of a commit.
+
+        What was found sound once is remembered in the git directory: bases are asked for again and again.
+        """
+        mark = self.git.git_dir / "pev-sound" / check_revision(commit)
+        if mark.is_file() and mark.read_bytes() == _RULES:
+            return
+        tree = await self.tree_of(commit)
+        await self.refuse_foreign(tree)
+        await self.check_tree(tree)
+        with storing(mark.parent):
+            mark.parent.mkdir(exist_ok=True, mode=0o700)
+            mark.write_bytes(_RULES)
+
     async def materialise(self, tree: str, into: Path) -> None:
         """Write the files of a tree into the empty folder `into`, each with the bytes of its blob.
 
@@ -186,7 +204,8 @@ class ObjectStore:
     def scratch_dir(self) -> Path:
         """A folder of ours for temporary files, within the git directory."""
         path = self.git.git_dir / "pev-tmp"
-        path.mkdir(exist_ok=True, mode=0o700)
+        with storing(path):
+            path.mkdir(exist_ok=True, mode=0o700)
         return path
 
     # Writing

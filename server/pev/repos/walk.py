@@ -30,6 +30,7 @@ from pev.repos.pack import NewObject, Node, object_id, tree_content
 from pev.repos.statcache import StatCache, stamp_of
 
 MAX_FILES: Final = 500_000
+MAX_NEW_BYTES: Final = 2 * 2**30
 MAX_DEPTH: Final = 200
 _TRIES: Final = 3
 _CHUNK: Final = 2**20
@@ -62,6 +63,8 @@ class Walk:
         self._known = {entry.oid for entry in tracked}
         self._nodes: defaultdict[str, list[Node]] = defaultdict(list)
         self._paths: list[str] = []
+        self._seen = 0
+        self._new_bytes = 0
 
     def close(self) -> None:
         """Let go of the top folder."""
@@ -75,11 +78,6 @@ class Walk:
         todo = list(folders)
         while todo:
             todo += self._scan_one(todo.pop(), found)
-            if len(found.files) + len(found.unknown_files) > MAX_FILES:
-                raise SnapshotRefused(
-                    f"the worktree has more than {MAX_FILES} files",
-                    hint="Remove what was generated, or let the trusted ref's .gitignore name it.",
-                )
         return found
 
     def _scan_one(self, folder: str, found: Scan) -> list[str]:
@@ -105,6 +103,7 @@ class Walk:
                             found.unknown_folders.append(path)
                     else:
                         (found.files if path in self._files else found.unknown_files).append(path)
+                        self._count_file()
         finally:
             os.close(fd)
         return deeper
@@ -115,6 +114,11 @@ class Walk:
             raise refused(
                 f"{folder}/{name}" if folder else name, "is git's own: a repository within this one"
             )
+
+    def _count_file(self) -> None:
+        self._seen += 1
+        if self._seen > MAX_FILES:
+            raise _too_much(f"{MAX_FILES} files")
 
     # What is in them
 
@@ -187,6 +191,9 @@ class Walk:
         if one.oid in self._known:
             return None
         self._known.add(one.oid)
+        self._new_bytes += len(one.content)
+        if self._new_bytes > MAX_NEW_BYTES:
+            raise _too_much(f"{MAX_NEW_BYTES} bytes of new content")
         return one
 
     # The trees
@@ -217,6 +224,13 @@ class Walk:
         return sorted(folders, key=lambda path: -(path.count("/") + 1 if path else 0))
 
 
+def _too_much(what: str) -> SnapshotRefused:
+    return SnapshotRefused(
+        f"the worktree has more than {what}",
+        hint="Remove what was generated, or let the trusted ref's .gitignore name it.",
+    )
+
+
 def _content(folder: int, name: str, path: str) -> tuple[bytes, os.stat_result]:
     """Read a file that does not change meanwhile, and give what it looked like. Raises SnapshotRefused."""
     for _ in range(_TRIES):
@@ -236,9 +250,9 @@ def _content(folder: int, name: str, path: str) -> tuple[bytes, os.stat_result]:
 
 
 def _read_all(fd: int, size: int) -> bytes:
-    """Read to the end, but no further than one byte more than `size`."""
-    content = os.read(fd, size + 1)
-    while len(content) <= size and (chunk := os.read(fd, min(_CHUNK, size + 1 - len(content)))):
+    """Read `size` bytes, or to an earlier end."""
+    content = os.read(fd, size)
+    while len(content) < size and (chunk := os.read(fd, min(_CHUNK, size - len(content)))):
         content += chunk
     return content
 

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from pev.config import Config
-from pev.errors import ConfigInvalid, InvalidInput, RunStateRefused, WorktreeBusy, WorktreeMissing
+from pev.errors import ConfigInvalid, InvalidInput, PevError, RunStateRefused, WorktreeBusy, WorktreeMissing
 from pev.git import Git
 from pev.git_settings import ATTRIBUTES
 from pev.models import RUN_ID, ObjectId, RunId
@@ -26,6 +26,7 @@ from pev.repos.mending import GOING, HALF_MADE, LEAVING, TRASH
 from pev.repos.rescue import keep_aside, rescue
 from pev.repos.scratch import remove_folder
 from pev.repos.source import RUN_MARK, enclosing_checkout
+from pev.repos.storage import storing
 
 _GIT: Final = "git"
 _BASE: Final = "pev-base"
@@ -62,9 +63,6 @@ async def make_worktree(depot: Depot, root: Path, run_id: RunId, base_commit: Ob
     if not RUN_ID.fullmatch(run_id):
         raise InvalidInput(f"{run_id!r} is not a run id", hint="A run id has 8 hex digits.")
     _refuse_nested(root)
-    tree = await depot.tree_of(base_commit)
-    await depot.refuse_foreign(tree)
-    await depot.check_tree(tree)
     name = depot.repo.root.name or "worktree"
     path = root / run_id / (f"{name}_" if name in _RESERVED else name)
     made = Worktree.of(path, f"agent/{run_id}", base_commit)
@@ -72,8 +70,7 @@ async def make_worktree(depot: Depot, root: Path, run_id: RunId, base_commit: Ob
     if held is None:
         return made
     try:
-        await anyio.to_thread.run_sync(_write_git_dir, made, depot, run_id)
-        await Git(made.git_dir).add_worktree(made.path, made.branch, base_commit)
+        await _fill(made, depot, run_id)
         (made.home / HALF_MADE).unlink()
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -98,8 +95,9 @@ def _claim(made: Worktree) -> int | None:
 
     What a maker left who died is removed first: nobody was given it.
     """
-    made.home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     mark = made.home / HALF_MADE
+    with storing(made.home.parent):
+        made.home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if mark.exists() and (dead := try_lock(mark)) is not None:
         remove_folder(made.home)
         os.close(dead)
@@ -115,6 +113,31 @@ def _claim(made: Worktree) -> int | None:
     return try_lock(mark)
 
 
+async def _fill(made: Worktree, depot: Depot, run_id: RunId) -> None:
+    """Write git directory and files, and find out meanwhile whether the base may be used at all.
+
+    git itself writes nothing outside the folder, whatever the tree holds; one that is refused is removed.
+    """
+    failures: list[PevError] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def vouch() -> None:
+            try:
+                await depot.vouch(made.base_commit)
+            except PevError as exc:
+                failures.insert(0, exc)
+                tasks.cancel_scope.cancel()
+
+        tasks.start_soon(vouch)
+        await anyio.to_thread.run_sync(_write_git_dir, made, depot, run_id)
+        try:
+            await Git(made.git_dir).add_worktree(made.path, made.branch, made.base_commit)
+        except PevError as exc:
+            failures.append(exc)
+    if failures:
+        raise failures[0]
+
+
 def _base_of(made: Worktree) -> str:
     base = made.git_dir / _BASE
     return base.read_text("ascii", "replace").strip() if base.is_file() else ""
@@ -122,6 +145,11 @@ def _base_of(made: Worktree) -> str:
 
 def _write_git_dir(made: Worktree, depot: Depot, run_id: RunId) -> None:
     """Write an empty bare git directory that borrows the depot's objects (gitrepository-layout(5))."""
+    with storing(made.home):
+        _write_layout(made, depot, run_id)
+
+
+def _write_layout(made: Worktree, depot: Depot, run_id: RunId) -> None:
     git_dir = made.git_dir
     for folder in ("objects/info", "refs/heads", "info"):
         (git_dir / folder).mkdir(parents=True, mode=0o700)
@@ -180,7 +208,7 @@ async def remove_worktree(
             )
         except BaseException:
             (away / LEAVING).unlink(missing_ok=True)
-            away.rename(home)
+            _put_back(away, home)
             raise
         if found.unsaved:
             (away / LEAVING).unlink(missing_ok=True)
@@ -192,6 +220,14 @@ async def remove_worktree(
         return found.ref
     finally:
         os.close(held)
+
+
+def _put_back(away: Path, home: Path) -> None:
+    """Give a folder its name again; if somebody made another one there, keep it under a new name."""
+    try:
+        away.rename(home)
+    except OSError:
+        keep_aside(away, home.name)
 
 
 def _take_leave(home: Path, run_id: RunId) -> int:
