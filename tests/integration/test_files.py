@@ -262,7 +262,6 @@ OUTSIDE = [
 ]
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: repr(path)[:30])
 @pytest.mark.parametrize(
     "act",
     [
@@ -272,16 +271,15 @@ OUTSIDE = [
     ],
     ids=["read", "write", "edit"],
 )
-async def test_no_tool_leaves_the_worktree(
-    tree: Path, path: str, act: Callable[[Path, str], Awaitable[object]]
-) -> None:
+async def test_no_tool_leaves_the_worktree(tree: Path, act: Callable[[Path, str], Awaitable[object]]) -> None:
     """Links out, pipes that would block, git's own files, names that deceive: refused, nothing changed."""
     _odd_files(tree)
     inside = sorted(path.name for path in tree.iterdir())
-    with pytest.raises(PathEscapes) as caught:
-        await act(tree, path)
-    assert caught.value.hint
-    assert "\n" not in caught.value.message
+    for path in OUTSIDE:
+        with pytest.raises(PathEscapes) as caught:
+            await act(tree, path)
+        assert caught.value.hint
+        assert "\n" not in caught.value.message
     assert (tree.parent / "outside" / "secret").read_text("utf-8") == SECRET
     assert sorted(path.name for path in (tree.parent / "outside").iterdir()) == ["secret"]
     assert sorted(path.name for path in tree.iterdir()) == inside

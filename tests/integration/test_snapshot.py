@@ -316,7 +316,7 @@ _paths = st.lists(_parts, min_size=1, max_size=4).map("/".join)
 
 
 @given(paths=st.sets(_paths, max_size=12))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_snapshot_is_what_git_add_would_have_taken(
     user_repo: UserRepoFixture, tmp_path_factory: pytest.TempPathFactory, paths: set[str]
 ) -> None:
