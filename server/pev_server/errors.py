@@ -66,11 +66,15 @@ def map_error(error: Exception) -> tuple[str, str]:
 
 
 class QuietWhereMapped(logging.Filter):
-    """Drops the framework's own log of an error that is mapped here, with its traceback."""
+    """Drops the frameworks' own log, with its traceback, of an error that a client is told whole."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether the record is to be written."""
-        return not (record.name.startswith("fastmcp") and record.exc_info)
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is None or record.name.startswith("pev"):
+            return True
+        # a bug is told by an id only, and this module has logged it under that id
+        return not isinstance(root_of(error), PevError | FastMCPError | ValidationError)
 
 
 def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,12 +58,14 @@ def test_long_arguments_reach_the_trail_as_digest_and_size() -> None:
     assert len(short["content"]["sha256"]) == 64
 
 
-def test_the_frameworks_own_traceback_of_a_mapped_error_is_not_written() -> None:
-    def record(name: str, *, trace: bool) -> logging.LogRecord:
-        info = (ValueError, ValueError("x"), None) if trace else None
+def test_a_frameworks_traceback_of_an_error_that_is_told_is_not_written_but_a_bugs_is() -> None:
+    def record(name: str, error: Exception | None) -> logging.LogRecord:
+        info = (type(error), error, None) if error is not None else None
         return logging.LogRecord(name, logging.ERROR, "", 0, "x", (), info)
 
     quiet = QuietWhereMapped()
-    assert not quiet.filter(record("fastmcp.server", trace=True))
-    assert quiet.filter(record("fastmcp.server", trace=False))
-    assert quiet.filter(record("pev.server", trace=True))
+    assert not quiet.filter(record("mcp.server", RunUnknown("no run")))
+    assert not quiet.filter(record("fastmcp.server", _wrapped(RunUnknown("no run"))))
+    assert quiet.filter(record("fastmcp.server", ValueError("a bug")))
+    assert quiet.filter(record("fastmcp.server", None))
+    assert quiet.filter(record("pev.server", RunUnknown("no run")))
