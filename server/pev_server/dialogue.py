@@ -147,6 +147,7 @@ def form_schema(question: Question) -> dict[str, Any]:
 
 
 def person_reply(nonce: str, result: ElicitResult) -> PersonAnswer | Declined:
+    """Give what a form came back with: what was filled in, or how it was left."""
     if result.action != "accept":
         return Declined(result.action)
     return PersonAnswer(nonce, result.content or {})
