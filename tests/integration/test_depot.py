@@ -31,7 +31,7 @@ async def test_branches_remote_branches_and_tags_are_copied(
     depot = await depot_of(user_repo, tmp_path / "state")
     refs = git_in(depot.path, "for-each-ref", "--format=%(refname)").splitlines()
     assert refs == [
-        "refs/pev/user/HEAD",
+        depot.head_name,
         "refs/pev/user/heads/feature/x",
         "refs/pev/user/heads/main",
         "refs/pev/user/remotes/origin/main",
@@ -50,6 +50,23 @@ async def test_a_linked_worktree_brings_its_own_head(user_repo: UserRepoFixture,
     other = await depot_of(user_repo, tmp_path / "state")
     assert other.path == depot.path
     assert await other.resolve("HEAD") == commit_of(user_repo)
+    assert await depot.resolve("HEAD") == commit, "neither has overwritten the other's"
+
+
+async def test_refs_that_move_there_and_back_are_noticed_from_every_checkout(
+    user_repo: UserRepoFixture, tmp_path: Path
+) -> None:
+    """What one checkout saw last is not what the depot holds, if another has refreshed it since."""
+    user_repo.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    first = commit_of(user_repo)
+    mine = await depot_of(user_repo, tmp_path / "state")
+    user_repo.git("update-ref", "refs/heads/moving", user_repo.commit("second", {"b": "2"}))
+    theirs = await depot_of(tmp_path / "side", tmp_path / "state")
+    user_repo.git("update-ref", "-d", "refs/heads/moving")
+    user_repo.git("reset", "-q", "--hard", first)
+    await mine.refresh()
+    assert not await mine.has_branch("moving")
+    assert await theirs.resolve("main") == first
 
 
 @pytest.mark.parametrize("name", ["with space", "100%25", "#x?y", "ünï", "-x", "a:b", "quote'\"$x"])
@@ -278,7 +295,7 @@ async def test_the_state_of_a_refresh_is_written_whole(user_repo: UserRepoFixtur
     """A file that was torn by a crash means that the refresh is done again."""
     depot = await depot_of(user_repo, tmp_path / "state")
     seen = depot.path / "pev-seen.json"
-    assert json.loads(seen.read_bytes())["head_ref"] == "refs/heads/main"
+    assert json.loads(seen.read_bytes())["symbolic"] == {}
     seen.write_bytes(b'{"fingerprint":')
     await depot.refresh()
-    assert json.loads(seen.read_bytes())["head_commit"] == commit_of(user_repo)
+    assert depot.last_seen() is not None

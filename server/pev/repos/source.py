@@ -49,7 +49,11 @@ class UserRepo:
 
 @dataclass(frozen=True, slots=True)
 class UserRefs:
-    """The refs of a user's repository at one moment. `symbolic` says what each symbolic ref points at."""
+    """The refs of a user's repository, and HEAD of one checkout, at one moment.
+
+    `fingerprint` stands for all branches, remote branches and tags; `symbolic` says what each symbolic one
+    points at.
+    """
 
     fingerprint: str
     head_ref: str | None
@@ -190,9 +194,8 @@ async def read_refs(repo: UserRepo) -> UserRefs:
         _, ref, target = line.split(" ", 2)
         if target:
             symbolic[ref] = target
-    whole = os.fsencode("\n".join(head)) + b"\n" + listing
     return UserRefs(
-        fingerprint=hashlib.sha256(whole).hexdigest(),
+        fingerprint=hashlib.sha256(listing).hexdigest(),
         head_ref=head[1] if head and head[1].startswith("refs/heads/") else None,
         head_commit=ObjectId(head[0]) if head else None,
         symbolic=symbolic,
