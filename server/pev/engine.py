@@ -6,7 +6,7 @@ context: leaving it ends everything that still runs.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -139,8 +139,15 @@ class Engine:
             await self.core.append(SERVER_STREAM, [event])
 
     async def _live_runs(self) -> frozenset[RunId]:
-        states = await anyio.to_thread.run_sync(lambda: list(self.core.trail.runs(limit=500).runs))
-        return frozenset(state.id for state in states if state.worktree is not None)
+        """Give every run that has a worktree, however many runs there are."""
+        live: set[RunId] = set()
+        cursor: str | None = None
+        while True:
+            page = await anyio.to_thread.run_sync(partial(self.core.trail.runs, limit=500, before=cursor))
+            live |= {state.id for state in page.runs if state.worktree is not None}
+            if page.cursor is None:
+                return frozenset(live)
+            cursor = page.cursor
 
 
 @asynccontextmanager

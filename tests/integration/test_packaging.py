@@ -52,7 +52,9 @@ async def test_an_installed_server_is_not_fooled_by_a_hostile_working_directory(
     env = {**os.environ, "UV_CACHE_DIR": str(shared_cache / "uv")}
     install = [uv, "pip", "install", "-q", "--python", str(home / "bin/python"), str(wheel)]
     subprocess.run(install, check=True, env=env)
-    hostile = {f"{name}/__init__.py": HOSTILE for name in ("server", "tools", "resources", "prompts", *PACKAGES)}
+    hostile = {
+        f"{name}/__init__.py": HOSTILE for name in ("server", "tools", "resources", "prompts", *PACKAGES)
+    }
     user_repo.commit("hostile", {**hostile, "fastmcp.py": HOSTILE, "typing_extensions.py": HOSTILE})
     transport = StdioTransport(
         str(home / "bin/pev"), ["serve"], env=dict(os.environ), cwd=str(user_repo.path), keep_alive=False

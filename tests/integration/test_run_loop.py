@@ -1,21 +1,22 @@
 """A run from plan to pull request, on a real repository with the real gate."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from support.engines import AGENT, PERSON, approved, decide, engine_at, trusted
-from support.plans import plan
-from support.repos import UserRepoFixture
 
 from pev.engine import Engine
-from pev.errors import DecisionInvalid, NotPassed, RunStateRefused
+from pev.errors import DecisionInvalid, NotPassed, RunStateRefused, WorktreeMissing
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import GateReport, Outcome
 from pev.models import run_stream
 from pev.run import RunState, Status
 from pev.trail.query import TrailQuery
+from support.engines import AGENT, PERSON, approved, decide, engine_at, trusted
+from support.plans import plan
+from support.repos import UserRepoFixture
 
 pytestmark = [pytest.mark.needs_host, pytest.mark.needs_index]
 SLUG = '"""Addresses."""\n\n\ndef slugify(text: str) -> str:\n    return "-".join(text.lower().split())\n'
@@ -114,7 +115,7 @@ async def test_when_the_attempts_are_used_up_a_person_decides(user_repo: UserRep
     async with engine_at(user_repo.path, max_attempts=1) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=UNUSED, tests__test_slug=TESTS)
-        state, report = await _gate(engine, state)
+        state, _ = await _gate(engine, state)
         assert state.status is Status.ESCALATED
         with pytest.raises(RunStateRefused, match="escalated"):
             await engine.verifying.run_gate(AGENT, state.id, wait_s=5)
@@ -248,3 +249,20 @@ async def test_removing_a_worktree_keeps_its_work(user_repo: UserRepoFixture) ->
     assert after.status is Status.APPROVED
     assert not Path(made.worktree.path).exists()
     assert kept == SLUG.encode()
+
+
+async def test_a_worktree_that_is_gone_can_be_removed_and_made_again(user_repo: UserRepoFixture) -> None:
+    """A crash between the removal and its event must not leave the run stuck."""
+    async with engine_at(user_repo.path) as engine:
+        state = await approved(engine, plan())
+        made, _ = await engine.executing.make(AGENT, state.id)
+        assert made.worktree is not None
+        shutil.rmtree(Path(made.worktree.path).parent)
+        with pytest.raises(WorktreeMissing):
+            await engine.executing.root(AGENT, state.id)
+        after, rescued = await engine.executing.remove(AGENT, state.id)
+        assert after.status is Status.APPROVED
+        assert rescued == ""
+        again, _ = await engine.executing.make(AGENT, state.id)
+    assert again.worktree is not None
+    assert Path(again.worktree.path, "src/app/calc.py").is_file()

@@ -58,13 +58,18 @@ class Executing:
             return state, ""
         state.require(*(set(Status) - {Status.VERIFYING}), to="remove its worktree")
         depot = await self._core.depot(await self._core.repo_of(state))
-        rescued = await remove_worktree(
-            depot,
-            worktree_of(state),
-            base_commit=state.base_commit,
-            trusted_commit=state.trusted_commit,
-            run_id=run_id,
-        )
+        try:
+            rescued = await remove_worktree(
+                depot,
+                worktree_of(state),
+                base_commit=state.base_commit,
+                trusted_commit=state.trusted_commit,
+                run_id=run_id,
+            )
+        except WorktreeMissing:
+            # somebody else removed it, or we did and died before it was recorded: then the rescue is there
+            ref = f"refs/pev/rescue/{run_id}"
+            rescued = ref if await depot.refs_under(ref) else None
         body = {"rescue": rescued or ""}
         event = NewEvent(kind=Kind.WORKTREE_REMOVED, actor=Actor.of(caller), payload=body)
         after = await self._core.decide(run_id, lambda now: [event] if now.worktree else ())
