@@ -1,4 +1,4 @@
-"""The wheel: it holds every package, installs into a new environment, and is not fooled by where it starts."""
+"""The wheel: it holds every package, installs anew, and is not fooled by where it is started."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
+
 from support.repos import UserRepoFixture
 
 ROOT: Final = Path(__file__).resolve().parents[2]
