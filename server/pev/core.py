@@ -112,9 +112,7 @@ class Core:
 
     async def is_trusted(self, repo: RepoId, policy_hash: Digest) -> bool:
         """Say whether a person trusted exactly this policy of this repository."""
-        query = TrailQuery(
-            stream=repo_stream(repo), kinds=(Kind.POLICY_TRUSTED,), text=policy_hash, limit=1
-        )
+        query = TrailQuery(stream=repo_stream(repo), kinds=(Kind.POLICY_TRUSTED,), text=policy_hash, limit=1)
         while True:
             page = await anyio.to_thread.run_sync(self.trail.query, query)
             if page.events or page.cursor is None:
