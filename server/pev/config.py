@@ -69,7 +69,12 @@ class Config(BaseSettings):
     cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     push: bool = False
     remote: str = "origin"
-    sandbox: Literal["none"] = "none"
+    sandbox: Literal["auto", "bubblewrap", "landlock", "seatbelt", "none"] = "none"
+    bwrap_path: Folder | None = None
+    max_memory_bytes: int | None = Field(default=None, ge=2**20)
+    max_processes: int = Field(default=512, ge=1, le=2**20)
+    max_file_bytes: int = Field(default=4 * 2**30, ge=2**16)
+    max_tmp_bytes: int = Field(default=2**30, ge=2**16)
     bot_name: str = "PEV"
     bot_email: str = "pev@localhost"
     resources_as_tools: bool = False

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess  # nosec B404: the one module that starts processes
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -134,27 +134,19 @@ async def run(
     limit_s: float,
     stdin: bytes | None = None,
     output_bytes: int = 32 * 2**20,
+    pass_fds: Sequence[int] = (),
+    started: Callable[[int], Awaitable[bool]] | None = None,
 ) -> Completed:
     """Run a program to its end, or kill it and its group after `limit_s` seconds of wall time.
 
-    `env` is the whole environment. Each stream keeps at most `output_bytes`. A program that fails is a
-    result, not an exception; raises ToolMissing if it cannot be started.
+    `env` is the whole environment. Each stream keeps at most `output_bytes`. The program inherits the
+    descriptors of `pass_fds`. `started` is called once with its process id; it does not raise, and if it
+    gives False, the program is killed at once. A program that fails is a result, not an exception; raises
+    ToolMissing if it cannot be started.
     """
     out, err = _Capture(output_bytes), _Capture(output_bytes)
     begun = time.monotonic()
-    try:
-        process = await anyio.open_process(
-            list(argv),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            cwd=cwd,
-            env=dict(env),
-            start_new_session=True,
-        )
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as exc:
-        raise ToolMissing(
-            f"program {argv[0]!r} cannot be started in {str(cwd)!r}: {exc.strerror}",
-            hint="Check that it is installed and that the folder exists.",
-        ) from exc
+    process = await _open(argv, cwd, env, stdin is not None, pass_fds)
     ended = False
     try:
         async with anyio.create_task_group() as readers:
@@ -163,6 +155,8 @@ async def run(
             if stdin is not None:
                 readers.start_soon(_feed, process.stdin, stdin)
             with anyio.move_on_after(limit_s):
+                if started is not None and not await started(process.pid):
+                    _kill_group(process.pid)
                 await process.wait()
                 ended = True
             _kill_group(process.pid)
@@ -183,3 +177,22 @@ async def run(
         cut_bytes=out.cut_bytes + err.cut_bytes,
         seconds=time.monotonic() - begun,
     )
+
+
+async def _open(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], fed: bool, pass_fds: Sequence[int]
+) -> anyio.abc.Process:
+    try:
+        return await anyio.open_process(
+            list(argv),
+            stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+            cwd=cwd,
+            env=dict(env),
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as exc:
+        raise ToolMissing(
+            f"program {argv[0]!r} cannot be started in {str(cwd)!r}: {exc.strerror}",
+            hint="Check that it is installed and that the folder exists.",
+        ) from exc

@@ -32,6 +32,8 @@ class CommandResult(Model):
     log: Digest
     seconds: float
     sandboxed: bool
+    sandbox: str = Field(default="none", description="what confined it")
+    hint: str = Field(default="", description="a guess why it was denied something")
 
 
 class GateView(Model):

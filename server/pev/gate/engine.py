@@ -53,11 +53,12 @@ class Gate:
         """Run all checks of the policy over a snapshot, or give the report that was made before.
 
         Checks run at the same time, as many as there are cores. Cancelling ends every process and removes
-        everything that was written. Raises InvalidInput without a base commit.
+        everything that was written. Raises InvalidInput without a base commit, SandboxUnavailable.
         """
         begun = time.monotonic()
         if request.base_commit is None:
             raise InvalidInput("a gate needs a base commit", hint="Name what the change is compared with.")
+        await self._sandbox.ready()
         base_tree = await request.depot.tree_of(request.base_commit)
         checks = checks_for(request.policy.policy, self._config, self._environments)
         key = await self.key(request)
@@ -82,6 +83,7 @@ class Gate:
 
     async def key(self, request: GateRequest) -> Digest:
         """Give the hash of everything that a report on this request depends on."""
+        await self._sandbox.ready()
         base_tree = await request.depot.tree_of(request.base_commit) if request.base_commit else None
         checks = checks_for(request.policy.policy, self._config, self._environments)
         return await self._key(request, base_tree, checks)
@@ -92,6 +94,7 @@ class Gate:
         With a base only what is new against it counts, as in a gate. Without one there is nothing to
         compare with, and every finding counts. Raises CheckUnknown.
         """
+        await self._sandbox.ready()
         policy = request.policy.policy
         every = checks_for(policy, self._config, self._environments)
         chosen = [check for check in every if check.name == name]

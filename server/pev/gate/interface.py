@@ -220,7 +220,8 @@ class CheckJob:
 class Check(ABC):
     """One lens of the gate.
 
-    `weight` orders the start: the heaviest first. `needs_trust` says that it runs the repository's own code.
+    `weight` orders the start: the heaviest first. `needs_trust` says that it runs commands of the
+    repository's choice; `runs_code` that it runs its code, which needs trust where no sandbox holds it.
     `whole` checks look at the repository once, the others at each project. `own_checkout` says that it works
     in a checkout of its own, because what it runs may write there. `knows_base` checks compare with the base
     themselves, and give only what is new.
@@ -230,6 +231,7 @@ class Check(ABC):
     weight: ClassVar[int] = 0
     tools: ClassVar[tuple[str, ...]] = ()
     needs_trust: ClassVar[bool] = False
+    runs_code: ClassVar[bool] = False
     needs_environment: ClassVar[bool] = False
     whole: ClassVar[bool] = False
     own_checkout: ClassVar[bool] = False

@@ -116,7 +116,10 @@ class Measurer:
         ready.set()
 
     def _may_run(self, this: Round, check: Check) -> bool:
-        return not check.needs_trust or this.request.trust is Trust.TRUSTED
+        """Say whether a check may run: what runs code nobody trusted needs a sandbox that holds it."""
+        if this.request.trust is Trust.TRUSTED:
+            return True
+        return not check.needs_trust and (not check.runs_code or self._sandbox.holds_hostile_code)
 
     def _roots(self, this: Round, check: Check) -> list[str]:
         policy = this.request.policy.policy

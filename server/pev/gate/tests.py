@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Effect, Finding, Severity
 from pev.gate.coverage import changed_lines_findings, lines_of, spans, total_findings, total_of
-from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.oracle import compare_runs, plan_oracle, reason_of
 from pev.gate.outputs import ended_badly, private_name, tree_changes
 from pev.gate.subjects import is_test_ground
@@ -41,7 +41,7 @@ class Tests(Check):
     name = "tests"
     weight: ClassVar[int] = 90
     tools: ClassVar[tuple[str, ...]] = ("pytest", "pytest-cov", "coverage")
-    needs_trust: ClassVar[bool] = True
+    runs_code: ClassVar[bool] = True
     needs_environment: ClassVar[bool] = True
     own_checkout: ClassVar[bool] = True
 
@@ -198,6 +198,8 @@ async def _base_failures(job: CheckJob) -> set[str]:
 async def _set_up(job: CheckJob, checkout: Checkout, interpreter: Interpreter) -> str | None:
     """Run the policy's setup commands; give the reason if one fails."""
     settings = job.policy.project_at(job.root).environment or job.policy.environment
+    if settings.setup and job.request.trust is not Trust.TRUSTED:
+        return "setup commands need a person's trust in this policy: `pev trust`, or --trust for one call"
     for argv in settings.setup:
         done = await job.bench.run(
             argv,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from pev.errors import ToolMissing
+from pev.sandbox.probe import interpreter_folders
 
 DISTRIBUTION: Final = {
     "ruff": "ruff",
@@ -24,6 +25,7 @@ DISTRIBUTION: Final = {
     "coverage": "coverage",
     "uv": "uv",
 }
+_SCRIPTS: Final = Path(__file__).with_name("inside")
 _MODULES: Final = {"mypy": "mypy", "bandit": "bandit", "pip-audit": "pip_audit"}
 
 
@@ -72,7 +74,5 @@ def command(tool: str) -> tuple[str, ...]:
 
 
 def own_folders() -> tuple[Path, ...]:
-    """Give the folders that our tools and Python live in, for a sandbox to show read-only."""
-    return tuple(
-        dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent))
-    )
+    """Give the folders that our tools, scripts and Python live in, for a sandbox to show read-only."""
+    return (*interpreter_folders(), _SCRIPTS)

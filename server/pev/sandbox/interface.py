@@ -4,17 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
+from pev.errors import SandboxUnavailable
 from pev.proc import Completed
+from pev.sandbox.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command and all that it may have.
 
-    `writable` and `readable` are absolute folders or files; `cwd` lies in one of them. `env` is the whole
-    environment. `limit_s` is wall time in seconds, `output_bytes` what is kept of each stream.
+    `writable` and `readable` are absolute folders or files; the deepest one decides, and a `.git` at the top
+    of one is not shown. `cwd` lies in one of them. `env` is the whole environment. `hosts` are hosts of the
+    network, none by default. `limit_s` is wall time in seconds, `output_bytes` what is kept of each stream.
+    `limits` can narrow the operator's, never widen them.
     """
 
     argv: tuple[str, ...]
@@ -26,13 +29,28 @@ class Command:
     hosts: tuple[str, ...] = ()
     stdin: bytes | None = None
     output_bytes: int = 32 * 2**20
+    limits: Limits | None = None
 
 
 class Sandbox(ABC):
-    """A way to confine a command. `name` goes into every result; `confines` says whether it does."""
+    """A way to confine a command.
 
-    name: ClassVar[str]
-    confines: ClassVar[bool]
+    `name` goes into every result; `confines` says whether it confines at all; `gaps` names the attempts of
+    `pev.sandbox.probe` that it is known not to stop. They count once `ready` was awaited.
+    """
+
+    name: str
+    confines: bool
+    gaps: frozenset[str] = frozenset()
+
+    async def ready(self) -> None:
+        """Find out what is in force, if that takes finding out. Raises SandboxUnavailable."""
+        return
+
+    @property
+    def holds_hostile_code(self) -> bool:
+        """Whether code that nobody trusted may run in it."""
+        return self.confines and not self.gaps
 
     @abstractmethod
     async def run(self, command: Command) -> Completed:
@@ -41,3 +59,12 @@ class Sandbox(ABC):
         A failing command is a result. Raises SandboxUnavailable if the mechanism cannot be set up, and
         ToolMissing if the program is absent.
         """
+
+
+def refuse_hosts(command: Command) -> None:
+    """Refuse a command that is to reach hosts of the network: no mechanism lets single hosts through yet."""
+    if command.hosts:
+        raise SandboxUnavailable(
+            f"network to {', '.join(command.hosts)} cannot be given to a confined command",
+            hint="Run it without the network: take the hosts out of the policy.",
+        )

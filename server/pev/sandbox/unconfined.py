@@ -3,8 +3,6 @@
 Every result obtained this way says `sandboxed: false`.
 """
 
-from typing import ClassVar
-
 from pev import proc
 from pev.proc import Completed
 from pev.sandbox.interface import Command, Sandbox
@@ -13,8 +11,8 @@ from pev.sandbox.interface import Command, Sandbox
 class Unconfined(Sandbox):
     """Runs commands as ordinary processes of this user."""
 
-    name: ClassVar[str] = "none"
-    confines: ClassVar[bool] = False
+    name = "none"
+    confines = False
 
     async def run(self, command: Command) -> Completed:
         """Run the command; only its time, its output and its environment are limited."""

@@ -13,6 +13,8 @@ from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
 from pev.run import RunState, Status
 from pev.sandbox.interface import Command
+from pev.sandbox.outcome import hint_of
+from pev.sandbox.probe import interpreter_folders
 from pev.text import clip, harmless
 from pev.views import CommandResult
 
@@ -124,6 +126,7 @@ class Executing:
                 env=proc.base_env({"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}),
                 limit_s=limit_s,
                 writable=(root, home),
+                readable=interpreter_folders(),
                 output_bytes=self._core.config.output_bytes,
             )
         )
@@ -137,6 +140,8 @@ class Executing:
             log=log,
             seconds=round(done.seconds, 3),
             sandboxed=self._core.sandbox.confines,
+            sandbox=self._core.sandbox.name,
+            hint=hint_of(done) if self._core.sandbox.confines else "",
         )
         body = result.model_dump(mode="json", exclude={"output"})
         event = NewEvent(kind=Kind.COMMAND_RAN, actor=Actor.of(caller), payload=body)

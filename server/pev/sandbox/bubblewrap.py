@@ -1,0 +1,254 @@
+"""Confinement by bubblewrap: own namespaces, an empty root with what was granted, a system call filter.
+
+The command is a process without privileges in a new user, process, network, IPC and host name namespace.
+It starts only after its limits are set, and all of it is gone when `run` returns or is cancelled, or when the
+server dies.
+"""
+
+import contextlib
+import os
+import re
+import resource
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import anyio
+
+from pev import proc
+from pev.errors import InvalidInput, SandboxUnavailable, ToolMissing
+from pev.proc import Completed, Ending
+from pev.sandbox import seccomp
+from pev.sandbox.cgroup import Group, Nursery
+from pev.sandbox.descriptors import close_all, in_memory
+from pev.sandbox.grants import Mount, Show, plan
+from pev.sandbox.interface import Command, Sandbox, refuse_hosts
+from pev.sandbox.limits import Limits, within_hard
+from pev.sandbox.outcome import named_signal, require_program
+from pev.text import one_line
+
+UID: Final = 1000  # as in etc/passwd; many programs refuse to run as root, and nothing here is root
+# folders of the sandbox, private to each command
+_TMP, _VAR_TMP, _SHARED = "/tmp", "/var/tmp", "/dev/shm"  # nosec B108
+_GONE_S: Final = 10.0
+_CHILD: Final = re.compile(rb'"child-pid":\s*(\d+)')
+_EXIT: Final = re.compile(rb'"exit-code":\s*(-?\d+)')
+_SHOW: Final = {Show.READ: "--ro-bind", Show.WRITE: "--bind", Show.BLANK: "--ro-bind"}
+_LOG_CHARS: Final = 300
+# /dev and the root are small file systems in memory that the command would own
+_SEALED: Final = ("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/")
+
+
+def options(
+    command: Command,
+    mounts: Iterable[Mount],
+    limits: Limits,
+    *,
+    seccomp_fd: int,
+    block_fd: int,
+    status_fd: int,
+    copies: Mapping[Path, int] = MappingProxyType({}),
+    nested: bool,
+) -> list[str]:
+    """Give bubblewrap's options. `nested` says that it can forbid user namespaces inside (0.8 and later);
+    `copies` maps files that are copied to descriptors.
+    """
+    out = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    out += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    out += ["--uid", str(UID), "--gid", str(UID), "--hostname", "sandbox"]
+    out += ["--disable-userns"] if nested else []
+    out += ["--proc", "/proc", "--dev", "/dev"]
+    for folder in (_SHARED, _TMP):
+        out += ["--perms", "1777", "--size", str(limits.tmp_bytes), "--tmpfs", folder]
+    out += ["--dir", "/var", "--symlink", "../tmp", _VAR_TMP]
+    for mount in mounts:
+        out += _mount(mount, copies)
+    out += _SEALED
+    for name, value in command.env.items():
+        out += ["--setenv", name, value]
+    out += ["--chdir", str(command.cwd), "--seccomp", str(seccomp_fd)]
+    return [*out, "--block-fd", str(block_fd), "--json-status-fd", str(status_fd)]
+
+
+def _mount(mount: Mount, copies: Mapping[Path, int]) -> list[str]:
+    dest = str(mount.dest)
+    if mount.show is Show.COPY:
+        return ["--perms", "0444", "--file", str(copies[mount.source]), dest]
+    if mount.show is Show.EMPTY:
+        return ["--perms", "0555", "--size", "4096", "--tmpfs", dest, "--remount-ro", dest]
+    if mount.show is Show.LINK:
+        return ["--symlink", str(mount.source), dest]
+    return [_SHOW[mount.show], str(mount.source), dest]
+
+
+def inner_env(command: Command) -> dict[str, str]:
+    """Give the environment inside: a home and a folder for temporary files that are there."""
+    env = {"HOME": _TMP, "TMPDIR": _TMP, **command.env}
+    for name in ("HOME", "TMPDIR"):
+        path = Path(env[name])
+        if not any(path.is_relative_to(one) for one in command.writable):
+            env[name] = _TMP
+    if any("\0" in part or "=" in name for name, value in env.items() for part in (name, value)):
+        raise InvalidInput("a variable of a command holds NUL", hint="Give plain text.")
+    return env
+
+
+@dataclass(slots=True)
+class _Launch:
+    """One start of bubblewrap: the descriptors that it gets, and what it says."""
+
+    limits: Limits
+    limit_s: float
+    nursery: Nursery | None
+    status: int
+    go: int
+    theirs: tuple[int, ...]
+    pidfd: int = -1
+    group: Group | None = None
+    said: bytes = b""
+    fault: str = ""
+
+    async def started(self, _pid: int) -> bool:
+        """Set the limits of the first process inside, which waits for that, and let it go on."""
+        close_all(self.theirs)
+        self.theirs = ()
+        while not (found := _CHILD.search(self.said)):
+            await anyio.wait_readable(self.status)
+            chunk = os.read(self.status, 4096)
+            if not chunk:
+                return True  # it could not set itself up, and ends by itself
+            self.said += chunk
+        try:
+            self._bound(int(found[1]))
+        except OSError as exc:
+            self.fault = f"limits cannot be set: {exc.strerror}"
+            return False
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.go, b"x")
+        return True
+
+    def _bound(self, child: int) -> None:
+        self.pidfd = os.pidfd_open(child)
+        for kind, value in self.limits.rlimits(self.limit_s).items():
+            resource.prlimit(child, kind, (value, value))
+        if self.nursery is not None:
+            self.group = self.nursery.make(self.limits)
+            self.group.add(child)
+        if self.nursery is None or not self.nursery.counts_processes:
+            # counted per user namespace, so that the user's other processes do not matter; not for root
+            most = within_hard(resource.RLIMIT_NPROC, self.limits.processes)
+            resource.prlimit(child, resource.RLIMIT_NPROC, (most, most))
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{child}/oom_score_adj").write_text("1000", encoding="ascii")
+
+    async def ended(self) -> None:
+        """Wait until the process namespace is empty, and clear up."""
+        if self.pidfd >= 0:
+            with anyio.move_on_after(_GONE_S):
+                await anyio.wait_readable(self.pidfd)
+        if self.group is not None:
+            await anyio.to_thread.run_sync(self.group.remove)
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self.status, 4096):
+                self.said += chunk
+
+    def open(self, files: Iterable[Path]) -> dict[Path, int]:
+        """Open files for bubblewrap to copy."""
+        out = {}
+        for path in files:
+            out[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.theirs = (*self.theirs, out[path])
+        return out
+
+    def close(self) -> None:
+        """Close what is still open."""
+        close_all((*self.theirs, self.status, self.go, self.pidfd))
+
+
+class Bubblewrap(Sandbox):
+    """Runs commands in bubblewrap. `program` is its path, `hidden` are folders that no command may see."""
+
+    name = "bubblewrap"
+    confines = True
+
+    def __init__(
+        self,
+        program: Path,
+        *,
+        limits: Limits | None = None,
+        hidden: tuple[Path, ...] = (),
+        nested: bool = True,
+        nursery: Nursery | None = None,
+    ) -> None:
+        self.program = program
+        self._limits = limits or Limits()
+        self._hidden = hidden
+        self._nested = nested
+        self._nursery = nursery
+
+    async def run(self, command: Command) -> Completed:
+        """Run a command to its end; nothing of it is left when this returns.
+
+        An exit code above 128 is what a shell makes of a signal, and is given as that signal.
+        """
+        refuse_hosts(command)
+        command = replace(command, env=inner_env(command))
+        mounts = await anyio.to_thread.run_sync(plan, command, self._hidden)
+        require_program(command, [one.dest for one in mounts if one.show not in (Show.EMPTY, Show.BLANK)])
+        limits = self._limits.narrowed(command.limits)
+        with _descriptors(command.limit_s, limits, self._nursery) as (launch, fds):
+            copies = launch.open(one.source for one in mounts if one.show is Show.COPY)
+            listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
+            args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))
+            launch.theirs = (*launch.theirs, args_fd)
+            try:
+                done = await proc.run(
+                    [str(self.program), "--args", str(args_fd), "--", *command.argv],
+                    cwd=Path("/"),
+                    env={},
+                    limit_s=command.limit_s,
+                    stdin=command.stdin,
+                    output_bytes=command.output_bytes,
+                    pass_fds=launch.theirs,
+                    started=launch.started,
+                )
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await launch.ended()
+        return _read(done, command, launch)
+
+
+@contextlib.contextmanager
+def _descriptors(
+    limit_s: float, limits: Limits, nursery: Nursery | None
+) -> Iterator[tuple[_Launch, dict[str, int]]]:
+    filter_fd = in_memory("filter", seccomp.program())
+    status, status_fd = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(status, False)
+    block_fd, go = os.pipe2(os.O_CLOEXEC)
+    fds = {"seccomp_fd": filter_fd, "block_fd": block_fd, "status_fd": status_fd}
+    launch = _Launch(limits, limit_s, nursery, status, go, tuple(fds.values()))
+    try:
+        yield launch, fds
+    finally:
+        launch.close()
+
+
+def _read(done: Completed, command: Command, launch: _Launch) -> Completed:
+    """Say what became of the command itself. Raises SandboxUnavailable, ToolMissing."""
+    if launch.fault:
+        raise SandboxUnavailable(launch.fault, hint="See `pev doctor`.")
+    done = replace(done, argv=command.argv)
+    if done.ending is not Ending.EXITED:
+        return done
+    if _EXIT.search(launch.said) is None:
+        said = one_line(done.stderr.decode("utf-8", "replace"), _LOG_CHARS)
+        if launch.pidfd >= 0 and "execvp" in said:
+            raise ToolMissing(
+                f"program {command.argv[0]!r} cannot be started in the sandbox: {said}",
+                hint="Name a program of the system or of the worktree.",
+            )
+        raise SandboxUnavailable(f"bubblewrap could not set up: {said}", hint="See `pev doctor`.")
+    return named_signal(done)
