@@ -4,12 +4,15 @@ from typing import Final
 
 from fastmcp.dependencies import Depends
 from fastmcp.resources import Resource, ResourceTemplate
+from pydantic import TypeAdapter
 
 from pev.engine import Engine, parse_run_id
 from pev.models import Caller, Model
 from pev.text import fence
 from pev.views import RunView, view_run
 from pev_server.deps import get_caller, get_engine
+
+_LISTS: Final = TypeAdapter(list[dict[str, str]])
 
 
 class RunList(Model):
@@ -39,6 +42,22 @@ async def show_diff(
     return fence("The change", diff, limit=200_000)
 
 
+async def show_status(
+    run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
+) -> str:
+    """The files that a run has changed, as git status would list them."""
+    files = await engine.reading.status(caller, parse_run_id(run_id))
+    return _LISTS.dump_json([one.model_dump() for one in files]).decode()
+
+
+async def show_log(
+    run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
+) -> str:
+    """The newest 50 commits that lead to a run's base, as git log would list them."""
+    commits = await engine.reading.past(caller, parse_run_id(run_id))
+    return _LISTS.dump_json([one.model_dump() for one in commits]).decode()
+
+
 async def show_pr(
     run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
 ) -> str:
@@ -51,6 +70,8 @@ _MARKDOWN: Final = "text/markdown"
 RESOURCES: Final = (
     Resource.from_function(list_runs, "pev://runs", name="runs", mime_type=_JSON),
     ResourceTemplate.from_function(show_run, "pev://runs/{run_id}", name="run", mime_type=_JSON),
+    ResourceTemplate.from_function(show_status, "pev://runs/{run_id}/status", name="status", mime_type=_JSON),
+    ResourceTemplate.from_function(show_log, "pev://runs/{run_id}/log", name="log", mime_type=_JSON),
     ResourceTemplate.from_function(show_diff, "pev://runs/{run_id}/diff", name="diff", mime_type=_MARKDOWN),
     ResourceTemplate.from_function(show_pr, "pev://runs/{run_id}/pr", name="pr", mime_type=_MARKDOWN),
 )

@@ -243,13 +243,8 @@ class Git:
 
     async def status(self, config: Sequence[str]) -> bytes:
         """List what differs between HEAD, index and work tree, ended by NUL; sub-modules are not entered."""
-        options = [
-            "--porcelain=v1",
-            "-z",
-            "--no-renames",
-            "--ignore-submodules=all",
-            "--untracked-files=normal",
-        ]
+        options = ["--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal"]
+        options += ["--ignore-submodules=all"]
         return _check(await self.run("status", *options, config=config), "status", QUICK_S)
 
     async def is_ancestor(self, old: str, new: str) -> bool:
@@ -264,6 +259,12 @@ class Git:
         """List first parents of `target` that `without` lacks, newest first: id, first parent, committer."""
         return await self._ask(
             "log", f"-{count}", *_LINE, "--format=%H%x09%P%x09%cn <%ce>", *_since(target, without)
+        )
+
+    async def history(self, commit: str, count: int) -> bytes:
+        """List ancestors of a commit, newest first: id, time, author, subject, each ended by NUL."""
+        return await self._ask(
+            "log", "-z", f"-{count}", "--format=%H%x09%aI%x09%an%x09%s", _oid(commit), "--"
         )
 
     async def own_patches(self, target: str, without: str, count: int) -> bytes:

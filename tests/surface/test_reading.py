@@ -46,6 +46,10 @@ async def test_every_resource_of_a_run_can_be_read(era: Era, user_repo: UserRepo
         assert json.loads(await _read(client, f"pev://runs/{run_id}/plan"))["plan"]["goal"] == PLAN["goal"]
         assert json.loads(await _read(client, f"pev://runs/{run_id}/plan/1"))["revision"] == 1
         assert "+import os" in await _read(client, f"pev://runs/{run_id}/diff")
+        (status,) = json.loads(await _read(client, f"pev://runs/{run_id}/status"))
+        assert (status["status"], status["path"]) == ("added", "src/app/slug.py")
+        (commit,) = json.loads(await _read(client, f"pev://runs/{run_id}/log"))
+        assert (commit["subject"], commit["author"]) == ("first", "Ada Test")
         assert json.loads(await _read(client, f"pev://runs/{run_id}/gate"))["outcome"] == "FAILED"
         lint = next(one for one in judged["gate"]["checks"] if one["check"] == "lint")
         assert "F401" in await _read(client, lint["log"])

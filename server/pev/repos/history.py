@@ -1,11 +1,29 @@
 """What became of a commit: whether a branch took it, as it is or squashed, and by whose hand."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from pev.models import ObjectId
 from pev.repos.store import ObjectStore
 
 _LOOKED_AT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One commit of the past, as a log shows it."""
+
+    commit: ObjectId
+    at: str
+    author: str
+    subject: str
+
+
+async def recent(store: ObjectStore, commit: ObjectId, *, limit: int) -> tuple[Past, ...]:
+    """Give the newest `limit` commits that lead to `commit`, itself first."""
+    listing = (await store.git.history(commit, limit)).decode("utf-8", "replace")
+    rows = [row.split("\t", 3) for row in listing.split("\0") if row]
+    return tuple(Past(ObjectId(oid), at, author, subject) for oid, at, author, subject in rows)
 
 
 async def merged_by(store: ObjectStore, commit: ObjectId, target: ObjectId) -> str | None:

@@ -9,21 +9,44 @@ from pev.findings import CheckResult, GateReport
 from pev.models import (
     SERVER_STREAM,
     Caller,
+    Model,
+    ObjectId,
     RunId,
     Scope,
     require_scope,
     run_stream,
 )
+from pev.repos.depot import Depot
+from pev.repos.history import recent
 from pev.repos.snapshot import take_snapshot
 from pev.roles.interface import public_interface
 from pev.run import PlanRevision, RunState
 from pev.stages.executing import worktree_of
+from pev.text import one_line
 from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
 
 MAX_DIFF = 200_000
 MAX_INTERFACE = 40_000
+MAX_COMMITS = 50
+
+
+class ChangedFile(Model):
+    """A file in which a worktree differs from its base. `old_path` is another only for a rename."""
+
+    status: str
+    path: str
+    old_path: str
+
+
+class Commit(Model):
+    """A commit of the base's past."""
+
+    id: ObjectId
+    at: str
+    author: str
+    subject: str
 
 
 class Reading:
@@ -79,19 +102,43 @@ class Reading:
     async def diff(self, caller: Caller, run_id: RunId) -> str:
         """Give the change of a run against its base, at most MAX_DIFF bytes."""
         require_scope(caller, Scope.READ)
+        depot, base, tree = await self._change(run_id)
+        return await depot.diff(base, tree, limit_bytes=MAX_DIFF)
+
+    async def _change(self, run_id: RunId) -> tuple[Depot, ObjectId, ObjectId]:
+        """Give the depot, and the trees of a run's base and of its work as it is now."""
         state = await self._core.state(run_id)
         depot = await self._core.depot(await self._core.repo_of(state))
         base = await depot.tree_of(state.base_commit)
         if state.worktree is None:
-            tree = state.pr.tree if state.pr else base
-        else:
-            tree = await take_snapshot(
-                depot,
-                worktree_of(state).path,
-                base_commit=state.base_commit,
-                trusted_commit=state.trusted_commit,
-            )
-        return await depot.diff(base, tree, limit_bytes=MAX_DIFF)
+            return depot, base, state.pr.tree if state.pr else base
+        tree = await take_snapshot(
+            depot,
+            worktree_of(state).path,
+            base_commit=state.base_commit,
+            trusted_commit=state.trusted_commit,
+        )
+        return depot, base, tree
+
+    async def status(self, caller: Caller, run_id: RunId) -> tuple[ChangedFile, ...]:
+        """Give the files in which a run's worktree differs from its base, as git status would."""
+        require_scope(caller, Scope.READ)
+        depot, base, tree = await self._change(run_id)
+        changes = await depot.changes(base, tree)
+        return tuple(
+            ChangedFile(status=one.status.value, path=one.path, old_path=one.old_path) for one in changes
+        )
+
+    async def past(self, caller: Caller, run_id: RunId) -> tuple[Commit, ...]:
+        """Give the newest commits that lead to a run's base, as git log would."""
+        require_scope(caller, Scope.READ)
+        state = await self._core.state(run_id)
+        depot = await self._core.depot(await self._core.repo_of(state))
+        found = await recent(depot, state.base_commit, limit=MAX_COMMITS)
+        return tuple(
+            Commit(id=one.commit, at=one.at, author=one_line(one.author), subject=one_line(one.subject))
+            for one in found
+        )
 
     async def interface(self, caller: Caller, run_id: RunId) -> str:
         """Give the public interface of the base's Python code; nothing of the change."""
