@@ -32,7 +32,7 @@ test-all: setup lint ## everything, the slow tests too
 
 gate: setup ## PEV's own gate over the newest commit against its parent; HELD is the reviewer's business
 	@state=$$(mktemp -d) && trap 'rm -rf "$$state"' EXIT && \
-	 PEV_STATE_DIR="$$state" $(BIN)/pev gate . --commit HEAD --base HEAD~1 --trust; code=$$?; \
+	 PEV_STATE_DIR="$$state" PEV_CHECK_LIMIT_S=600 $(BIN)/pev gate . --commit HEAD --base HEAD~1 --trust; code=$$?; \
 	 test $$code -eq 0 -o $$code -eq 4
 
 lint: setup

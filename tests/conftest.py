@@ -35,6 +35,17 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_watch)
 
 
+_HOST_TESTS: Final = ("test_gate_", "test_sandbox_", "test_breakout_")
+"""Integration tests that need a sandbox of their own, which no gate's sandbox allows."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what cannot run inside a gate."""
+    for item in items:
+        if item.path.parent.name == "integration" and item.path.name.startswith(_HOST_TESTS):
+            item.add_marker(pytest.mark.needs_host)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run async tests on asyncio, as the server does."""

@@ -17,8 +17,6 @@ from support.engines import AGENT, APPROVE, PERSON, approved, decide, engine_at
 from support.plans import plan
 from support.repos import UserRepoFixture
 
-pytestmark = pytest.mark.needs_host
-
 
 async def _waiting(engine: Engine, **changes: Any) -> RunId:
     state = await engine.planning.open_run(AGENT, "Add slugify")

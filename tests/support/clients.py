@@ -10,15 +10,23 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import anyio
+import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 
+from pev.config import load_config
+from pev_server.app import create_app
+
 PEV: Final = str(Path(sys.executable).parent / "pev")
 Era = Literal["auto", "legacy"]
 ERAS: Final[tuple[Era, ...]] = ("auto", "legacy")
-TRANSPORTS: Final = ("stdio", "http")
+TRANSPORTS: Final = (
+    "memory",
+    pytest.param("stdio", marks=pytest.mark.needs_host),
+    pytest.param("http", marks=pytest.mark.needs_host),
+)
 Handler = Callable[..., Awaitable[Any]]
 
 
@@ -87,7 +95,11 @@ async def connected(
     env: Mapping[str, str] | None = None,
     **options: Any,
 ) -> AsyncIterator[Client[Any]]:
-    """Connect a client of an era to a server of ours over a transport."""
+    """Connect a client of an era to a server of ours over a transport; `memory` takes no arguments."""
+    if transport == "memory":
+        async with Client(create_app(load_config(), cwd=cwd), mode=era, timeout=120, **options) as client:
+            yield client
+        return
     if transport == "stdio":
         stdio = StdioTransport(
             PEV, ["serve", *args], env={**os.environ, **(env or {})}, cwd=str(cwd), keep_alive=False

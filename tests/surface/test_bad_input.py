@@ -10,11 +10,9 @@ from support.clients import APPROVE, Person, call, connected, refusal
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 
-pytestmark = pytest.mark.needs_host
-
 
 async def test_arguments_that_do_not_fit_name_their_field(user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path) as client:
+    async with connected("memory", user_repo.path) as client:
         run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
         calls: list[tuple[str, dict[str, Any], str]] = [
             ("submit_plan", {"run_id": run_id, "plan": {**PLAN, "non_goals": []}}, "non_goals"),
@@ -49,7 +47,7 @@ async def test_arguments_that_do_not_fit_name_their_field(user_repo: UserRepoFix
 async def test_unknown_runs_repositories_and_refs_have_their_code(
     tool: str, arguments: dict[str, Any], code: str, user_repo: UserRepoFixture
 ) -> None:
-    async with connected("stdio", user_repo.path) as client:
+    async with connected("memory", user_repo.path) as client:
         said = await refusal(client, tool, **arguments)
     assert said.startswith(f"[{code}]"), said
     assert "Next:" in said
@@ -58,7 +56,7 @@ async def test_unknown_runs_repositories_and_refs_have_their_code(
 async def test_paths_that_leave_the_worktree_are_refused(user_repo: UserRepoFixture, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("secret", encoding="utf-8")
-    async with connected("stdio", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
         run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
         await call(client, "submit_plan", run_id=run_id, plan=PLAN)
         worktree = Path((await call(client, "make_worktree", run_id=run_id))["worktree"])
@@ -79,6 +77,7 @@ async def test_paths_that_leave_the_worktree_are_refused(user_repo: UserRepoFixt
     assert secret.read_text(encoding="utf-8") == "secret"
 
 
+@pytest.mark.needs_host
 @pytest.mark.parametrize("kind", ["none", "empty", "bare", "shallow"])
 async def test_a_repository_that_cannot_be_used_says_why(
     kind: str, tmp_path: Path, user_repo: UserRepoFixture
@@ -102,7 +101,7 @@ async def test_a_repository_that_cannot_be_used_says_why(
 async def test_sub_modules_and_large_file_pointers_are_a_clear_refusal(user_repo: UserRepoFixture) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
     user_repo.commit("large", {"model.bin": pointer, ".gitattributes": "*.bin filter=lfs\n"})
-    async with connected("stdio", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
         run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
         await call(client, "submit_plan", run_id=run_id, plan=PLAN)
         said = await refusal(client, "make_worktree", run_id=run_id)
@@ -112,7 +111,7 @@ async def test_sub_modules_and_large_file_pointers_are_a_clear_refusal(user_repo
 
 async def test_a_broken_policy_names_file_line_and_key(user_repo: UserRepoFixture) -> None:
     user_repo.commit("policy", {"pev.toml": "coverage_floor = 80\ncoverage_flor = 1\n"})
-    async with connected("stdio", user_repo.path) as client:
+    async with connected("memory", user_repo.path) as client:
         said = await refusal(client, "draft_plan", task="x")
     assert said.startswith("[policy.invalid]")
     assert "coverage_flor" in said
@@ -126,18 +125,19 @@ async def test_a_corrupt_trail_is_said_and_nothing_is_written_over_it(
     state.mkdir(parents=True)
     (state / "trail.sqlite3").write_bytes(b"this is no database, and it is longer than a header" * 10)
     before = (state / "trail.sqlite3").read_bytes()
-    async with connected("stdio", user_repo.path) as client:
+    async with connected("memory", user_repo.path) as client:
         assert len(await client.list_tools()) > 10
         said = await refusal(client, "draft_plan", task="x")
     assert said.startswith(("[trail.unavailable]", "[trail.corrupt]"))
     assert (state / "trail.sqlite3").read_bytes() == before
 
 
+@pytest.mark.needs_host
 async def test_bytes_that_are_no_text_and_a_flood_of_output_reach_the_caller_harmless(
     user_repo: UserRepoFixture,
 ) -> None:
     flood = "import sys; sys.stdout.buffer.write(b'\\xff\\x1b[2Jhead' + b'x' * 100_000_000 + b'tail')"
-    async with connected("stdio", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
         run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
         await call(client, "submit_plan", run_id=run_id, plan=PLAN)
         await call(client, "make_worktree", run_id=run_id)

@@ -10,7 +10,6 @@ from support.clients import Person, call, connected
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 
-pytestmark = pytest.mark.needs_host
 _YES: Any = ElicitResult(action="accept", content={"decision": "approve", "comment": ""})
 
 
@@ -36,7 +35,7 @@ async def _opened(client: Client[Any]) -> str:
 
 
 async def test_an_answer_on_a_first_call_is_refused_and_recorded(user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path, elicitation_handler=Person("cancel")) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person("cancel")) as client:
         run_id = await _opened(client)
         arguments = {"run_id": run_id, "plan": PLAN}
         answer = await _raw(client, "submit_plan", arguments, input_responses={"decision": _YES})
@@ -49,7 +48,7 @@ async def test_an_answer_on_a_first_call_is_refused_and_recorded(user_repo: User
 
 async def test_an_answer_counts_once(user_repo: UserRepoFixture) -> None:
     """A replayed request state belongs to a question that was answered."""
-    async with connected("stdio", user_repo.path, elicitation_handler=Person("cancel")) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person("cancel")) as client:
         run_id = await _opened(client)
         arguments = {"run_id": run_id, "plan": PLAN}
         asked = await _raw(client, "submit_plan", arguments)
@@ -66,7 +65,7 @@ async def test_an_answer_counts_once(user_repo: UserRepoFixture) -> None:
 
 
 async def test_a_state_that_we_did_not_seal_is_refused(user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path, elicitation_handler=Person("cancel")) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person("cancel")) as client:
         run_id = await _opened(client)
         arguments = {"run_id": run_id, "plan": PLAN}
         forged = '{"run": "' + run_id + '", "nonce": "x"}'
@@ -83,12 +82,12 @@ async def test_a_state_that_we_did_not_seal_is_refused(user_repo: UserRepoFixtur
 
 
 async def test_a_question_survives_a_restart_of_the_server(user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path, elicitation_handler=Person("cancel")) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person("cancel")) as client:
         run_id = await _opened(client)
         arguments = {"run_id": run_id, "plan": PLAN}
         asked = await _raw(client, "submit_plan", arguments)
         assert isinstance(asked, InputRequiredResult)
-    async with connected("stdio", user_repo.path, elicitation_handler=Person("cancel")) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person("cancel")) as client:
         back = {"input_responses": {"decision": _YES}, "request_state": asked.request_state}
         answer = await _raw(client, "submit_plan", arguments, **back)
         assert isinstance(answer, CallToolResult)
@@ -98,7 +97,7 @@ async def test_a_question_survives_a_restart_of_the_server(user_repo: UserRepoFi
 
 
 async def test_an_approval_of_revision_1_does_not_pass_for_revision_2(user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path, elicitation_handler=Person("cancel")) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person("cancel")) as client:
         run_id = await _opened(client)
         first = {"run_id": run_id, "plan": PLAN}
         asked = await _raw(client, "submit_plan", first)

@@ -9,7 +9,6 @@ from support.clients import APPROVE, ERAS, TRANSPORTS, Era, Person, call, connec
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 
-pytestmark = pytest.mark.needs_host
 TASK = "Add slugify"
 
 
@@ -79,7 +78,7 @@ async def test_open_questions_are_asked_first_and_answered_in_the_next_revision(
 ) -> None:
     asking = {**PLAN, "open_questions": [{"id": "q1", "question": "Which alphabet?", "choices": ["a", "b"]}]}
     person = Person({"q_q1": "a"}, APPROVE)
-    async with connected("stdio", user_repo.path, era=era, elicitation_handler=person) as client:
+    async with connected("memory", user_repo.path, era=era, elicitation_handler=person) as client:
         run_id = (await call(client, "draft_plan", task=TASK))["run"]["run_id"]
         run = await call(client, "submit_plan", run_id=run_id, plan=asking)
     assert run["status"] == "approved"
@@ -93,7 +92,7 @@ async def test_open_questions_are_asked_first_and_answered_in_the_next_revision(
 async def test_a_form_without_an_answer_decides_nothing(
     era: Era, action: str, user_repo: UserRepoFixture
 ) -> None:
-    async with connected("stdio", user_repo.path, era=era, elicitation_handler=Person(action)) as client:
+    async with connected("memory", user_repo.path, era=era, elicitation_handler=Person(action)) as client:
         run_id = (await call(client, "draft_plan", task=TASK))["run"]["run_id"]
         run = await call(client, "submit_plan", run_id=run_id, plan=PLAN)
     assert run["status"] == "awaiting_approval"
@@ -105,7 +104,7 @@ async def test_asking_for_changes_sends_the_run_back_with_the_persons_words(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
     person = Person({"decision": "change", "comment": "smaller, please"})
-    async with connected("stdio", user_repo.path, era=era, elicitation_handler=person) as client:
+    async with connected("memory", user_repo.path, era=era, elicitation_handler=person) as client:
         run_id = (await call(client, "draft_plan", task=TASK))["run"]["run_id"]
         run = await call(client, "submit_plan", run_id=run_id, plan=PLAN)
     assert run["status"] == "drafted"
@@ -118,7 +117,7 @@ async def test_an_answer_that_does_not_fit_the_form_decides_nothing(
 ) -> None:
     """Hosts do not validate: a number for a text reached the tool in the newer era."""
     person = Person({"decision": 1, "comment": ""})
-    async with connected("stdio", user_repo.path, era=era, elicitation_handler=person) as client:
+    async with connected("memory", user_repo.path, era=era, elicitation_handler=person) as client:
         run_id = (await call(client, "draft_plan", task=TASK))["run"]["run_id"]
         said = await refusal(client, "submit_plan", run_id=run_id, plan=PLAN)
         trail = await call(client, "query_trail", query={"run": run_id, "kinds": ["decision.refused"]})

@@ -7,11 +7,12 @@ import pytest
 from fastmcp import Client
 from mcp_types import TextContent, TextResourceContents
 
+from pev.config import load_config
+from pev.sandbox.select import choose_sandbox
 from support.clients import APPROVE, ERAS, Era, Person, call, connected, refusal
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 
-pytestmark = pytest.mark.needs_host
 BAD = '"""Bad."""\n\nimport os\n\n\ndef size(text: str) -> str:\n    return len(text)\n'
 
 
@@ -35,9 +36,10 @@ async def _executing(client: Client[Any]) -> str:
     return run_id
 
 
+@pytest.mark.needs_host
 @pytest.mark.parametrize("era", ERAS)
 async def test_every_resource_of_a_run_can_be_read(era: Era, user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path, era=era, elicitation_handler=Person(APPROVE)) as client:
+    async with connected("memory", user_repo.path, era=era, elicitation_handler=Person(APPROVE)) as client:
         run_id = await _executing(client)
         await call(client, "write_file", run_id=run_id, path="src/app/slug.py", content=BAD)
         judged = await call(client, "run_gate", run_id=run_id, wait_s=200)
@@ -70,7 +72,7 @@ async def test_every_resource_of_a_run_can_be_read(era: Era, user_repo: UserRepo
 async def test_a_resource_that_is_not_there_says_so_with_a_code(
     uri: str, era: Era, user_repo: UserRepoFixture
 ) -> None:
-    async with connected("stdio", user_repo.path, era=era) as client:
+    async with connected("memory", user_repo.path, era=era) as client:
         with pytest.raises(Exception, match=r"\[(run|event)\.unknown\]"):
             await client.read_resource(uri)
 
@@ -78,7 +80,7 @@ async def test_a_resource_that_is_not_there_says_so_with_a_code(
 async def test_prompts_hold_the_runs_context_and_the_tester_never_sees_the_change(
     user_repo: UserRepoFixture,
 ) -> None:
-    async with connected("stdio", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
+    async with connected("memory", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
         run_id = await _executing(client)
         marked = BAD.replace("Bad.", "mark_of_the_change")
         await call(client, "write_file", run_id=run_id, path="src/app/slug.py", content=marked)
@@ -95,13 +97,14 @@ async def test_prompts_hold_the_runs_context_and_the_tester_never_sees_the_chang
         assert "Recommend one" in await _prompt(client, "escalation", run_id=run_id)
 
 
+@pytest.mark.needs_host
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_check_from_chat_needs_no_run_and_shows_old_findings_too(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
     user_repo.commit("old trouble", {"src/app/old.py": BAD})
     user_repo.write({"src/app/new.py": BAD})
-    async with connected("stdio", user_repo.path, era=era) as client:
+    async with connected("memory", user_repo.path, era=era) as client:
         lint = await call(client, "run_check", check="lint")
         types = await call(client, "run_check", check="types")
         runs = json.loads(await _read(client, "pev://runs"))["runs"]
@@ -109,17 +112,18 @@ async def test_a_check_from_chat_needs_no_run_and_shows_old_findings_too(
     ages = {(one["path"], one["age"]) for one in lint["findings"] if one["rule"] == "F401"}
     assert ages == {("src/app/new.py", "new"), ("src/app/old.py", "old")}
     assert {one["rule"] for one in types["findings"]} == {"return-value"}
-    assert lint["sandboxed"] is False
+    assert lint["sandboxed"] is choose_sandbox(load_config()).confines
     assert runs == []
 
 
 async def test_an_unknown_check_names_those_that_there_are(user_repo: UserRepoFixture) -> None:
-    async with connected("stdio", user_repo.path) as client:
+    async with connected("memory", user_repo.path) as client:
         said = await refusal(client, "run_check", check="spelling")
     assert said.startswith("[check.unknown]")
     assert "lint" in said
 
 
+@pytest.mark.needs_host
 async def test_resources_are_tools_where_the_operator_wants_that(user_repo: UserRepoFixture) -> None:
     env = {"PEV_RESOURCES_AS_TOOLS": "true"}
     async with connected("stdio", user_repo.path, env=env) as client:

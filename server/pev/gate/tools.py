@@ -54,11 +54,13 @@ def versions(*tools: str) -> dict[str, str]:
 @functools.cache
 def program(tool: str) -> str:
     """Give the absolute path of a tool that is a program of its own (ruff, uv). Raises ToolMissing."""
+    version_of(tool)
     name = f"{tool}{sysconfig.get_config_var('EXE') or ''}"
-    for folder in (Path(sysconfig.get_path("scripts")), Path(sys.executable).parent):
-        path = folder / name
-        if path.is_file():
-            return str(path)
+    installed = importlib.metadata.distribution(DISTRIBUTION[tool])
+    for file in installed.files or ():  # the record of what was installed, wherever the environment lies
+        path = Path(str(installed.locate_file(file)))
+        if file.name == name and file.parent.name in ("bin", "Scripts") and path.is_file():
+            return str(path.resolve())
     raise ToolMissing(
         f"{tool} is not in {sysconfig.get_path('scripts')}",
         hint="Install pev-server again, with its dependencies.",
