@@ -7,8 +7,6 @@ import pytest
 from fastmcp import Client
 from mcp_types import TextContent, TextResourceContents
 
-from pev.config import load_config
-from pev.sandbox.select import choose_sandbox
 from support.clients import APPROVE, ERAS, Era, Person, call, connected, refusal
 from support.plans import PLAN
 from support.repos import UserRepoFixture
@@ -100,8 +98,9 @@ async def test_prompts_hold_the_runs_context_and_the_tester_never_sees_the_chang
 @pytest.mark.needs_host
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_check_from_chat_needs_no_run_and_shows_old_findings_too(
-    era: Era, user_repo: UserRepoFixture
+    era: Era, user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PEV_SANDBOX", "none")
     user_repo.commit("old trouble", {"src/app/old.py": BAD})
     user_repo.write({"src/app/new.py": BAD})
     async with connected("memory", user_repo.path, era=era) as client:
@@ -112,7 +111,7 @@ async def test_a_check_from_chat_needs_no_run_and_shows_old_findings_too(
     ages = {(one["path"], one["age"]) for one in lint["findings"] if one["rule"] == "F401"}
     assert ages == {("src/app/new.py", "new"), ("src/app/old.py", "old")}
     assert {one["rule"] for one in types["findings"]} == {"return-value"}
-    assert lint["sandboxed"] is choose_sandbox(load_config()).confines
+    assert lint["sandboxed"] is False
     assert runs == []
 
 
