@@ -35,8 +35,8 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_watch)
 
 
-_HOST_TESTS: Final = ("test_gate_", "test_sandbox_", "test_breakout_")
-"""Integration tests that need a sandbox of their own, which no gate's sandbox allows."""
+_HOST_TESTS: Final = ("test_gate_", "test_sandbox_", "test_breakout_", "test_files")
+"""Integration tests that need a sandbox or sockets of their own, which no gate's sandbox allows."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
