@@ -35,7 +35,14 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_watch)
 
 
-_HOST_TESTS: Final = ("test_gate_", "test_sandbox_", "test_breakout_", "test_files")
+_HOST_TESTS: Final = (
+    "test_gate_",
+    "test_sandbox_",
+    "test_breakout_",
+    "test_files",
+    "test_snapshot_refusals",
+    "test_worktree_removal",
+)
 """Integration tests that need a sandbox or sockets of their own, which no gate's sandbox allows."""
 
 
