@@ -9,6 +9,8 @@ from pev.errors import SandboxUnavailable
 from pev.proc import Completed
 from pev.sandbox.limits import Limits
 
+__all__ = ["Command", "Limits", "Sandbox", "refuse_hosts"]
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

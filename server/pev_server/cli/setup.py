@@ -14,21 +14,13 @@ from pev.engine import Engine, open_engine
 from pev.errors import InvalidInput, PevError
 from pev.gate.policy import default_toml
 from pev.gate.tools import tool_versions
-from pev.models import Model
 from pev.repos.source import git_version
+from pev_server.cli.confinement import sandbox_facts
 from pev_server.cli.exits import Exit
+from pev_server.cli.facts import Fact
 from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured, configured_for
 from pev_server.cli.output import print_json, print_table, print_text
 from pev_server.cli.person import operator
-
-
-class Fact(Model):
-    """One thing that doctor looked at. `state` is ok, note or bad."""
-
-    name: str
-    state: str
-    text: str
-    hint: str = ""
 
 
 @asynchronous
@@ -68,15 +60,6 @@ async def _tools(_: Config) -> Fact:
     return Fact(name="tools", state="ok", text=", ".join(f"{name} {one}" for name, one in found.items()))
 
 
-async def _sandbox(config: Config) -> Fact:
-    return Fact(
-        name="sandbox",
-        state="note",
-        text=f"{config.sandbox}: commands run as this user; every result says sandboxed: false",
-        hint="Point PEV only at repositories whose code you would run yourself.",
-    )
-
-
 async def _folders(config: Config) -> Fact:
     for folder in (config.state_dir, config.cache_dir, config.worktrees):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -108,7 +91,6 @@ PROBES: Final[Sequence[Callable[[Config], Awaitable[Fact]]]] = (
     _configuration,
     _folders,
     _tools,
-    _sandbox,
 )
 
 
@@ -127,6 +109,7 @@ async def doctor(as_json: JsonOption = False) -> int:
     """Look at everything that PEV needs here, and say what is missing and how to get it."""
     config = configured()
     facts = [await _probe(probe, config) for probe in PROBES]
+    facts += await sandbox_facts(config)
     try:
         async with open_engine(config, cwd=Path.cwd()) as engine:
             facts += await _engine_facts(engine)
