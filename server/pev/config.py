@@ -69,7 +69,7 @@ class Config(BaseSettings):
     cores: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     push: bool = False
     remote: str = "origin"
-    sandbox: Literal["auto", "bubblewrap", "landlock", "seatbelt", "none"] = "none"
+    sandbox: Literal["auto", "bubblewrap", "landlock", "seatbelt", "none"] = "auto"
     bwrap_path: Folder | None = None
     max_memory_bytes: int | None = Field(default=None, ge=2**20)
     max_processes: int = Field(default=512, ge=1, le=2**20)

@@ -7,12 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from pev.config import load_config
 from pev.errors import CheckUnknown, InvalidInput
 from pev.findings import Outcome
 from pev.gate.engine import NO_CHECKS, NOTHING
 from pev.gate.interface import Trust
 from support.gates import GateFixture, allow, leftover_processes, plan_for, rules_of
-from support.repos import CALC, PYPROJECT, TEST_CALC
+from support.repos import CALC, PYPROJECT, TEST_CALC, UserRepoFixture
 
 FAST = 'checks = ["lint"]\n'
 BUG = CALC.replace("a / b", "a % b")
@@ -28,7 +29,7 @@ async def test_an_honest_change_passes_all_six_checks(gate: GateFixture) -> None
         ("integrity", "tests", "types", "security", "deps", "lint", "format"), Outcome.PASSED
     )
     assert report.policy_source == "detected"
-    assert not report.sandboxed
+    assert report.sandboxed
     assert report.changed_files == ("tests/test_calc.py",)
 
 
@@ -105,7 +106,11 @@ async def test_a_gate_without_checks_fails(gate: GateFixture) -> None:
     assert (report.outcome, report.reason) == (Outcome.FAILED, NO_CHECKS)
 
 
-async def test_without_trust_the_repositorys_code_does_not_run(gate: GateFixture, tmp_path: Path) -> None:
+async def test_without_trust_or_a_sandbox_the_repositorys_code_does_not_run(
+    user_repo: UserRepoFixture, offline: Path, tmp_path: Path
+) -> None:
+    assert offline.is_dir()
+    gate = GateFixture(user_repo, load_config(sandbox="none"))
     mark = tmp_path / "ran"
     body = (
         f"import pathlib\n\npathlib.Path({str(mark)!r}).touch()\n\n\ndef test_x() -> None:\n    assert True\n"
@@ -118,6 +123,33 @@ async def test_without_trust_the_repositorys_code_does_not_run(gate: GateFixture
     assert (report.outcome, tests.outcome) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
     assert "pev trust" in tests.reason
     assert not mark.exists()
+
+
+async def test_a_sandbox_that_holds_lets_untrusted_tests_run_and_reach_nothing(
+    gate: GateFixture, tmp_path: Path
+) -> None:
+    mark = tmp_path / "ran"
+    body = (
+        f"import pathlib\n\nimport pytest\n\n\ndef test_x() -> None:\n    with pytest.raises(OSError):\n"
+        f"        pathlib.Path({str(mark)!r}).touch()\n"
+    )
+    gate.on_base({"pev.toml": 'checks = ["tests", "lint"]\n'})
+
+    report = await gate.judge({"tests/test_mark.py": body}, trust=Trust.UNTRUSTED)
+
+    tests = next(one for one in report.checks if one.check == "tests")
+    assert tests.outcome is Outcome.PASSED, tests.reason
+    assert not mark.exists()
+
+
+async def test_setup_commands_need_trust_in_any_sandbox(gate: GateFixture) -> None:
+    setup = '[environment]\nsetup = [["python", "-c", "1"]]\n'
+    gate.on_base({"pev.toml": f'checks = ["tests"]\n{setup}'})
+
+    result = await gate.check("tests", {"README.md": "# x\n"}, trust=Trust.UNTRUSTED)
+
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert "pev trust" in result.reason
 
 
 async def test_old_findings_do_not_count_but_are_listed(gate: GateFixture) -> None:

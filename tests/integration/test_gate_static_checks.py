@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pev.config import load_config
 from pev.findings import CheckResult, Effect, GateReport, Outcome
 from pev.gate.interface import Trust
 from support.gates import GateFixture, allow, plan_for, rules_of
-from support.repos import CALC, PYPROJECT, TEST_CALC
+from support.repos import CALC, PYPROJECT, TEST_CALC, UserRepoFixture
 
 UNUSED = f"import os\n\n{CALC}"
 LINT = 'checks = ["lint"]\n'
@@ -174,7 +175,11 @@ async def test_a_base_that_mypy_cannot_read_makes_types_not_apply(gate: GateFixt
 
 
 @pytest.mark.slow
-async def test_mypy_plugins_of_the_repository_need_trust(gate: GateFixture, tmp_path: Path) -> None:
+async def test_mypy_plugins_of_the_repository_need_trust(
+    user_repo: UserRepoFixture, offline: Path, tmp_path: Path
+) -> None:
+    assert offline.is_dir()
+    gate = GateFixture(user_repo, load_config(sandbox="none"))  # so that the plugin can leave a mark
     mark = tmp_path / "ran"
     plugin = (
         f"from pathlib import Path\n\nfrom mypy.plugin import Plugin\n\nPath({str(mark)!r}).touch()\n\n\n"

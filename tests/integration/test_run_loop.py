@@ -69,7 +69,7 @@ async def test_a_wrong_change_fails_and_the_fix_becomes_a_pull_request(user_repo
     assert f"PEV-Run: {state.id}" in user_repo.git("log", "-1", "--format=%B", branch)
     for part in (
         "| tests | passed",
-        "not sandboxed",
+        "ran in a sandbox",
         "local:ada",
         state.id,
         report.snapshot,
@@ -224,8 +224,10 @@ async def test_two_processes_on_one_run_judge_it_once(user_repo: UserRepoFixture
     assert len(started.events) <= 2
 
 
-async def test_without_trust_tests_are_not_run_and_that_is_no_pass(user_repo: UserRepoFixture) -> None:
-    async with engine_at(user_repo.path) as engine:
+async def test_without_trust_or_a_sandbox_tests_are_not_run_and_that_is_no_pass(
+    user_repo: UserRepoFixture,
+) -> None:
+    async with engine_at(user_repo.path, sandbox="none") as engine:
         state = await approved(engine, plan())
         await engine.executing.make(AGENT, state.id)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)

@@ -15,7 +15,7 @@ from pev.models import Digest, LetThrough, ObjectId, digest_of
 from pev.plan import Plan, parse_plan
 from pev.repos.depot import Depot
 from pev.repos.source import locate
-from pev.sandbox.unconfined import Unconfined
+from pev.sandbox.select import choose_sandbox
 from support.repos import UserRepoFixture
 
 
@@ -42,7 +42,7 @@ class GateFixture:
     logs: dict[Digest, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.gate = Gate(self.config, Unconfined(), self._keep)
+        self.gate = Gate(self.config, choose_sandbox(self.config), self._keep)
 
     def _keep(self, data: bytes) -> Digest:
         self.logs[digest_of(data)] = data

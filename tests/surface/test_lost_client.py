@@ -10,36 +10,35 @@ import pytest
 
 from support.cli import pev
 from support.clients import APPROVE, ERAS, Era, Person, call, connected
+from support.gates import leftover_processes
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 
 pytestmark = pytest.mark.needs_host
 
 
-def _sleeper(mark: Path) -> list[str]:
-    code = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    return ["python3", "-c", code]
+def _sleeper(mark: str) -> list[str]:
+    return ["python3", "-c", "import time; time.sleep(600)", mark]
 
 
-async def _started(mark: Path) -> int:
+async def _started(mark: str) -> None:
     with anyio.fail_after(30):
-        while not (mark.exists() and mark.read_text(encoding="utf-8")):
+        while not leftover_processes(mark):
             await anyio.sleep(0.02)
-    return int(mark.read_text(encoding="utf-8"))
 
 
-async def _gone(pid: int) -> bool:
+async def _gone(mark: str) -> bool:
     with anyio.move_on_after(15):
-        while Path(f"/proc/{pid}").exists():
+        while leftover_processes(mark):
             await anyio.sleep(0.02)
-    return not Path(f"/proc/{pid}").exists()
+    return not leftover_processes(mark)
 
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_cancelled_call_ends_its_program(
     era: Era, user_repo: UserRepoFixture, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "pid"
+    mark = f"sleeper-{tmp_path.name}"
     async with connected("stdio", user_repo.path, era=era, elicitation_handler=Person(APPROVE)) as client:
         run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
         await call(client, "submit_plan", run_id=run_id, plan=PLAN)
@@ -47,16 +46,16 @@ async def test_a_cancelled_call_ends_its_program(
         async with anyio.create_task_group() as group:
             arguments = {"run_id": run_id, "argv": _sleeper(mark), "limit_s": 600}
             group.start_soon(client.call_tool, "run_command", arguments)
-            pid = await _started(mark)
+            await _started(mark)
             group.cancel_scope.cancel()
-        assert await _gone(pid)
+        assert await _gone(mark)
 
 
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_a_client_that_is_gone_ends_its_programs(
     transport: str, user_repo: UserRepoFixture, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "pid"
+    mark = f"sleeper-{tmp_path.name}"
     async with anyio.create_task_group() as group:
         async with connected(transport, user_repo.path, elicitation_handler=Person(APPROVE)) as client:
             run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
@@ -68,9 +67,9 @@ async def test_a_client_that_is_gone_ends_its_programs(
                     await call(client, "run_command", run_id=run_id, argv=_sleeper(mark), limit_s=600)
 
             group.start_soon(run)
-            pid = await _started(mark)
+            await _started(mark)
         group.cancel_scope.cancel()
-    assert await _gone(pid)
+    assert await _gone(mark)
 
 
 async def test_a_killed_server_loses_nothing_that_it_acknowledged(user_repo: UserRepoFixture) -> None:

@@ -60,7 +60,9 @@ def render_body(
     plan = state.approved_revision
     out = [to_markdown(plan.plan, revision=plan.revision) if plan else ""]
     out += [f"## Gate: {report.outcome}", "", *_checks(report), ""]
-    if not report.sandboxed:
+    if report.sandboxed:
+        out += [f"The checks ran in a sandbox: {report.sandbox}.", ""]
+    else:
         out += ["The checks were **not sandboxed**.", ""]
     if report.let_throughs:
         out += ["## Let through by a person", ""]
