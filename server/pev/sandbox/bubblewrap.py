@@ -18,15 +18,17 @@ from typing import Final
 import anyio
 
 from pev import proc
-from pev.errors import InvalidInput, SandboxUnavailable, ToolMissing
+from pev.errors import InvalidInput, PevError, SandboxUnavailable, ToolMissing
 from pev.proc import Completed, Ending
 from pev.sandbox import seccomp
 from pev.sandbox.cgroup import Group, Nursery
 from pev.sandbox.descriptors import close_all, in_memory
 from pev.sandbox.grants import Mount, Show, plan
-from pev.sandbox.interface import Command, Sandbox, refuse_hosts
+from pev.sandbox.interface import Command, Sandbox
 from pev.sandbox.limits import Limits, within_hard
+from pev.sandbox.network import listen_in, proxy_for
 from pev.sandbox.outcome import named_signal, require_program
+from pev.sandbox.proxy import Proxy, proxy_env
 from pev.text import one_line
 
 UID: Final = 1000  # as in etc/passwd; many programs refuse to run as root, and nothing here is root
@@ -85,7 +87,7 @@ def _mount(mount: Mount, copies: Mapping[Path, int]) -> list[str]:
 
 def inner_env(command: Command) -> dict[str, str]:
     """Give the environment inside: a home and a folder for temporary files that are there."""
-    env = {"HOME": _TMP, "TMPDIR": _TMP, **command.env}
+    env = {"HOME": _TMP, "TMPDIR": _TMP, **command.env, **(proxy_env() if command.hosts else {})}
     for name in ("HOME", "TMPDIR"):
         path = Path(env[name])
         if not any(path.is_relative_to(one) for one in command.writable):
@@ -109,9 +111,10 @@ class _Launch:
     group: Group | None = None
     said: bytes = b""
     fault: str = ""
+    proxy: Proxy | None = None
 
     async def started(self, _pid: int) -> bool:
-        """Set the limits of the first process inside, which waits for that, and let it go on."""
+        """Set limits and network of the first process inside, which waits for that, and let it go on."""
         close_all(self.theirs)
         self.theirs = ()
         while not (found := _CHILD.search(self.said)):
@@ -124,6 +127,12 @@ class _Launch:
             self._bound(int(found[1]))
         except OSError as exc:
             self.fault = f"limits cannot be set: {exc.strerror}"
+            return False
+        try:
+            if self.proxy is not None:
+                self.proxy.serve(await listen_in(int(found[1])))
+        except PevError as exc:
+            self.fault = exc.message
             return False
         with contextlib.suppress(BrokenPipeError):
             os.write(self.go, b"x")
@@ -193,12 +202,18 @@ class Bubblewrap(Sandbox):
 
         An exit code above 128 is what a shell makes of a signal, and is given as that signal.
         """
-        refuse_hosts(command)
         command = replace(command, env=inner_env(command))
         mounts = await anyio.to_thread.run_sync(plan, command, self._hidden)
         require_program(command, [one.dest for one in mounts if one.show not in (Show.EMPTY, Show.BLANK)])
         limits = self._limits.narrowed(command.limits)
+        async with proxy_for(command) as proxy:
+            return await self._run(command, mounts, limits, proxy)
+
+    async def _run(
+        self, command: Command, mounts: tuple[Mount, ...], limits: Limits, proxy: Proxy | None
+    ) -> Completed:
         with _descriptors(command.limit_s, limits, self._nursery) as (launch, fds):
+            launch.proxy = proxy
             copies = launch.open(one.source for one in mounts if one.show is Show.COPY)
             listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
             args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))

@@ -1,15 +1,20 @@
 """What every sandbox offers: run one command with only what it needs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pev.errors import SandboxUnavailable
 from pev.proc import Completed
 from pev.sandbox.limits import Limits
+from pev.sandbox.proxy_rules import Denial
 
-__all__ = ["Command", "Limits", "Sandbox", "refuse_hosts"]
+__all__ = ["Command", "Denial", "Limits", "Sandbox", "refuse_hosts"]
+
+
+def _nobody(_denial: Denial) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,9 @@ class Command:
 
     `writable` and `readable` are absolute folders or files; the deepest one decides, and a `.git` at the top
     of one is not shown. `cwd` lies in one of them. `env` is the whole environment. `hosts` are hosts of the
-    network, none by default. `limit_s` is wall time in seconds, `output_bytes` what is kept of each stream.
+    network with ports (see `pev.sandbox.hosts`), none by default; they may lead to an address that is not
+    public only if it is in `addresses`, which the operator named. `on_denial` is told once of each refusal.
+    `limit_s` is wall time in seconds, `output_bytes` what is kept of each stream.
     `limits` can narrow the operator's, never widen them.
     """
 
@@ -29,6 +36,8 @@ class Command:
     writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    on_denial: Callable[[Denial], None] = _nobody
     stdin: bytes | None = None
     output_bytes: int = 32 * 2**20
     limits: Limits | None = None
@@ -64,9 +73,9 @@ class Sandbox(ABC):
 
 
 def refuse_hosts(command: Command) -> None:
-    """Refuse a command that is to reach hosts of the network: no mechanism lets single hosts through yet."""
+    """Refuse a command that is to reach hosts: for mechanisms that cannot let single ones through."""
     if command.hosts:
         raise SandboxUnavailable(
-            f"network to {', '.join(command.hosts)} cannot be given to a confined command",
-            hint="Run it without the network: take the hosts out of the policy.",
+            f"network to {', '.join(command.hosts)} cannot be given to a command in this sandbox",
+            hint="Install bubblewrap, or take the hosts out of the policy.",
         )

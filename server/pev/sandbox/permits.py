@@ -1,0 +1,122 @@
+"""What a repository requests for its commands, and what of it they get.
+
+The policy of the trusted ref requests, the operator's configuration grants, and a person trusts the policy:
+what all three agree on is given, and nothing else. Limits need no trust, for they can only be narrowed.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from pev.errors import InvalidInput
+from pev.models import Model
+from pev.sandbox.hosts import HostPattern, address_of
+from pev.sandbox.limits import Limits
+
+_NO_BOUND: Final = 2**62
+
+
+def _host(text: str) -> str:
+    try:
+        return str(HostPattern.parse(text))
+    except InvalidInput as exc:
+        raise ValueError(f"{exc.message}; {exc.hint}") from exc
+
+
+def _absolute(text: str) -> str:
+    if not text.startswith("/") or os.path.normpath(text) != text or text == "/":
+        raise ValueError(f"{text!r} is no plain absolute path below the root")
+    return text
+
+
+HostText = Annotated[str, AfterValidator(_host)]
+PathText = Annotated[
+    str, StringConstraints(max_length=4_096, pattern=r"^[^\x00]+$"), AfterValidator(_absolute)
+]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+
+
+class LimitSettings(Model):
+    """Bounds that a repository sets for its own commands, below the operator's. Sizes are in bytes."""
+
+    memory_bytes: int | None = Field(default=None, ge=2**20)
+    processes: int | None = Field(default=None, ge=1, le=2**20)
+    cpu_s: float | None = Field(default=None, gt=0, le=86_400)
+    file_bytes: int | None = Field(default=None, ge=2**16)
+    tmp_bytes: int | None = Field(default=None, ge=2**16)
+
+
+class SandboxSettings(Model):
+    """What a repository requests: hosts with ports, further paths to read, variables by name, limits."""
+
+    hosts: tuple[HostText, ...] = Field(default=(), max_length=100)
+    read: tuple[PathText, ...] = Field(default=(), max_length=100)
+    env: tuple[Variable, ...] = Field(default=(), max_length=100)
+    limits: LimitSettings = LimitSettings()
+
+
+class Allowance(Model):
+    """What an operator grants at most, to repositories that request it."""
+
+    hosts: tuple[HostText, ...] = ()
+    read: tuple[Path, ...] = ()
+    env: tuple[str, ...] = ()
+
+
+class Grants(Model):
+    """What a command gets, and what was requested in vain. `addresses` are those that the operator named."""
+
+    hosts: tuple[HostText, ...] = ()
+    addresses: tuple[HostText, ...] = ()
+    read: tuple[Path, ...] = ()
+    env: tuple[str, ...] = ()
+    limits: LimitSettings = LimitSettings()
+    refused: tuple[str, ...] = ()
+
+
+def granted(request: SandboxSettings, operator: Allowance, *, trusted: bool) -> Grants:
+    """Give what a command gets: what is requested and allowed, and without trust nothing but limits.
+
+    A path is given if it lies in an allowed one, links resolved on both sides.
+    """
+    if not trusted:
+        refused = tuple(map(str, (*request.hosts, *request.read, *request.env)))
+        return Grants(limits=request.limits, refused=refused)
+    hosts = _hosts(request.hosts, operator.hosts)
+    read = tuple(path for path in map(Path, request.read) if _below(path, operator.read))
+    env = tuple(name for name in request.env if name in operator.env)
+    met = {str(one) for one in (*hosts, *read, *env)}
+    named = [one for one in operator.hosts if address_of(HostPattern.parse(one).host) is not None]
+    return Grants(
+        hosts=hosts,
+        addresses=tuple(named) if hosts else (),
+        read=read,
+        env=env,
+        limits=request.limits,
+        refused=tuple(one for one in (*request.hosts, *request.read, *request.env) if one not in met),
+    )
+
+
+def _hosts(requested: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
+    wanted, given = map(HostPattern.parse, requested), [HostPattern.parse(one) for one in allowed]
+    both = (one.both(other) for one in wanted for other in given)
+    return tuple(dict.fromkeys(str(one) for one in both if one is not None))
+
+
+def _below(path: Path, allowed: Iterable[Path]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(one)) for one in allowed)
+
+
+def narrowed(limits: LimitSettings) -> Limits | None:
+    """Give the bounds of a command for these settings; what is unset bounds nothing."""
+    given = limits.model_dump(exclude_none=True)
+    if not given:
+        return None
+    open_ended = dict.fromkeys(
+        ("memory_bytes", "processes", "file_bytes", "open_files", "tmp_bytes"), _NO_BOUND
+    )
+    return Limits(**{**open_ended, **given})
