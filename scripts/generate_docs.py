@@ -40,6 +40,8 @@ SETTINGS: Final = {
     "remote": "the remote to push to",
     "sandbox": "how commands are confined: `auto` (the strongest that holds here), `bubblewrap`, `landlock`,"
     " `seatbelt`, or `none`",
+    "allow_hosts": "hosts that a trusted policy may ask for, as `example.com:443` or `*.example.com:443`",
+    "allow_read": "folders that a trusted policy may ask to read",
     "bwrap_path": "the bubblewrap to use (default: on the PATH, then PEV's own)",
     "max_memory_bytes": "memory of one command (default: three quarters of the machine's)",
     "max_processes": "processes of one command",
@@ -48,7 +50,7 @@ SETTINGS: Final = {
     "bot_name": "author of PEV's commits",
     "bot_email": "address of that author",
     "resources_as_tools": "offer resources as tools, for hosts that cannot read them",
-    "pass_env": "names of variables that commands may see",
+    "pass_env": "names of variables that checks see, and that a trusted policy may ask for",
 }
 
 

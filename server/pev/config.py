@@ -70,6 +70,8 @@ class Config(BaseSettings):
     push: bool = False
     remote: str = "origin"
     sandbox: Literal["auto", "bubblewrap", "landlock", "seatbelt", "none"] = "auto"
+    allow_hosts: tuple[str, ...] = ()
+    allow_read: tuple[Folder, ...] = ()
     bwrap_path: Folder | None = None
     max_memory_bytes: int | None = Field(default=None, ge=2**20)
     max_processes: int = Field(default=512, ge=1, le=2**20)

@@ -21,6 +21,7 @@ from pev.repos.depot import Depot
 from pev.repos.source import UserRepo
 from pev.run import RunState
 from pev.sandbox.interface import Sandbox
+from pev.sandbox.permits import Grants, SandboxSettings, allowance, granted
 from pev.trail.query import TrailQuery
 from pev.trail.store import Trail
 
@@ -109,6 +110,15 @@ class Core:
             if gate.report is not None and attempt in (None, gate.attempt):
                 return GateReport.model_validate_json(await self.blob(gate.report))
         return None
+
+    async def grants(self, repo: RepoId, policy_hash: Digest, wanted: SandboxSettings) -> Grants:
+        """Give what commands get of what a policy requests. Raises ConfigInvalid."""
+        if wanted == SandboxSettings():
+            return Grants()
+        trusted = await self.is_trusted(repo, policy_hash)
+        return await anyio.to_thread.run_sync(
+            lambda: granted(wanted, allowance(self.config), trusted=trusted)
+        )
 
     async def is_trusted(self, repo: RepoId, policy_hash: Digest) -> bool:
         """Say whether a person trusted exactly this policy of this repository."""

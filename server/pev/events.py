@@ -27,6 +27,7 @@ class Kind(StrEnum):
     WORKTREE_REMOVED = "worktree.removed"
     FILE_WRITTEN = "file.written"
     COMMAND_RAN = "command.ran"
+    NETWORK_DENIED = "network.denied"
     GATE_STARTED = "gate.started"
     GATE_FINISHED = "gate.finished"
     GATE_CANCELLED = "gate.cancelled"

@@ -34,6 +34,7 @@ class CommandResult(Model):
     sandboxed: bool
     sandbox: str = Field(default="none", description="what confined it")
     hint: str = Field(default="", description="a guess why it was denied something")
+    denied: tuple[str, ...] = Field(default=(), description="what its proxy refused, by policy")
 
 
 class GateView(Model):

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from pev.errors import PolicyInvalid
 from pev.models import Assurance, Digest, Model, hash_json
 from pev.plan import check_repo_path
+from pev.sandbox.permits import SandboxSettings
 
 POLICY_FILE: Final = "pev.toml"
 BUILT_IN: Final = ("format", "lint", "types", "tests", "security", "deps")
@@ -98,7 +99,7 @@ class ApprovalSettings(Model):
 
 
 class Policy(Model):
-    """All that a repository demands of a change."""
+    """All that a repository demands of a change. `sandbox` is what it requests for commands of agents."""
 
     checks: tuple[BuiltIn, ...] = tuple(BuiltIn)
     coverage_floor: float = Field(default=80.0, ge=0, le=100)
@@ -109,6 +110,7 @@ class Policy(Model):
     command: tuple[OwnCommand, ...] = ()
     environment: EnvironmentSettings = EnvironmentSettings()
     approval: ApprovalSettings = ApprovalSettings()
+    sandbox: SandboxSettings = SandboxSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
-from pev.errors import InvalidInput
+from pev.config import Config
+from pev.errors import ConfigInvalid, InvalidInput
 from pev.models import Model
 from pev.sandbox.hosts import HostPattern, address_of
 from pev.sandbox.limits import Limits
@@ -75,6 +76,31 @@ class Grants(Model):
     env: tuple[str, ...] = ()
     limits: LimitSettings = LimitSettings()
     refused: tuple[str, ...] = ()
+
+    def variables(self) -> dict[str, str]:
+        """Give the granted variables that are set, with their values."""
+        return {name: os.environ[name] for name in self.env if name in os.environ}
+
+    def hint(self) -> str:
+        """Say what was requested in vain, and who can change that; "" if nothing was."""
+        if not self.refused:
+            return ""
+        return (
+            f"requested in the policy and not granted: {', '.join(self.refused)};"
+            " a person can trust the policy with `pev trust`, and the operator allow it"
+            " (allow_hosts, allow_read, pass_env)"
+        )
+
+
+def allowance(config: Config) -> Allowance:
+    """Give what the operator's configuration allows. Raises ConfigInvalid that names the fault."""
+    try:
+        return Allowance(hosts=config.allow_hosts, read=config.allow_read, env=config.pass_env)
+    except ValidationError as exc:
+        faults = "; ".join(fault["msg"] for fault in exc.errors(include_url=False, include_input=False))
+        raise ConfigInvalid(
+            f"allow_hosts does not validate: {faults}", hint="Correct it in the operator's configuration."
+        ) from exc
 
 
 def granted(request: SandboxSettings, operator: Allowance, *, trusted: bool) -> Grants:

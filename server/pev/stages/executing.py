@@ -1,19 +1,23 @@
 """Executing: the worktree of an approved run, the files in it, and the commands of an agent."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from pev import proc
 from pev.core import Core
 from pev.errors import InvalidInput, WorktreeMissing
 from pev.events import Actor, Kind, NewEvent
+from pev.gate.policy import LoadedPolicy, load_policy
 from pev.models import Caller, RunId, Scope, digest_of, require_scope, run_stream
+from pev.proc import Completed
 from pev.repos import files
 from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
 from pev.run import RunState, Status
-from pev.sandbox.interface import Command
+from pev.sandbox.interface import Command, Denial
 from pev.sandbox.outcome import hint_of
+from pev.sandbox.permits import Grants, narrowed
 from pev.sandbox.probe import interpreter_folders
 from pev.text import clip, harmless
 from pev.views import CommandResult
@@ -27,6 +31,7 @@ class Executing:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._policies: dict[RunId, LoadedPolicy] = {}
 
     async def make(self, caller: Caller, run_id: RunId) -> tuple[RunState, tuple[str, ...]]:
         """Make the worktree of an approved run, or give the one that it has.
@@ -109,7 +114,8 @@ class Executing:
     ) -> CommandResult:
         """Run a command in the worktree, confined as the operator's sandbox can.
 
-        `limit_s` is wall time in seconds, cut to the operator's maximum. A failing command is a result.
+        `limit_s` is wall time in seconds, cut to the operator's maximum. It gets what the policy requests and
+        the operator grants. A failing command is a result; each host that it was denied is an event.
         """
         if not argv or len(argv) > MAX_ARGV or any("\0" in part for part in argv):
             raise InvalidInput(
@@ -119,15 +125,22 @@ class Executing:
         limit_s = min(limit_s, self._core.config.max_command_s)
         home = self._core.config.state_dir / "homes" / run_id
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        grants = await self._grants(run_id)
+        denials: list[Denial] = []
+        own = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
         done = await self._core.sandbox.run(
             Command(
                 argv=tuple(argv),
                 cwd=root,
-                env=proc.base_env({"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}),
+                env=proc.base_env({**grants.variables(), **own}),
                 limit_s=limit_s,
                 writable=(root, home),
-                readable=interpreter_folders(),
+                readable=(*interpreter_folders(), *grants.read),
+                hosts=grants.hosts,
+                addresses=grants.addresses,
+                on_denial=denials.append,
                 output_bytes=self._core.config.output_bytes,
+                limits=narrowed(grants.limits),
             )
         )
         text = harmless(done.stdout + done.stderr)
@@ -141,12 +154,28 @@ class Executing:
             seconds=round(done.seconds, 3),
             sandboxed=self._core.sandbox.confines,
             sandbox=self._core.sandbox.name,
-            hint=hint_of(done) if self._core.sandbox.confines else "",
+            hint="; ".join(_hints(done, grants)) if self._core.sandbox.confines else "",
+            denied=tuple(map(str, denials)),
         )
-        body = result.model_dump(mode="json", exclude={"output"})
-        event = NewEvent(kind=Kind.COMMAND_RAN, actor=Actor.of(caller), payload=body)
-        await self._core.append(run_stream(run_id), [event])
+        body = result.model_dump(mode="json", exclude={"output"}) | {"grants": grants.model_dump(mode="json")}
+        kinds = [(Kind.NETWORK_DENIED, asdict(one)) for one in denials] + [(Kind.COMMAND_RAN, body)]
+        events = [NewEvent(kind=kind, actor=Actor.of(caller), payload=payload) for kind, payload in kinds]
+        await self._core.append(run_stream(run_id), events)
         return result
+
+    async def _grants(self, run_id: RunId) -> Grants:
+        """Give what the policy of the run's trusted commit requests and commands get."""
+        state = await self._core.state(run_id)
+        if run_id not in self._policies:  # the commit is the run's for good
+            depot = await self._core.depot(await self._core.repo_of(state))
+            self._policies[run_id] = await load_policy(depot, state.trusted_commit)
+        policy = self._policies[run_id]
+        return await self._core.grants(state.repo, policy.hash, policy.policy.sandbox)
+
+
+def _hints(done: Completed, grants: Grants) -> list[str]:
+    hint = hint_of(done)
+    return [one for one in (hint, grants.hint() if hint else "") if one]
 
 
 def worktree_of(state: RunState) -> Worktree:
