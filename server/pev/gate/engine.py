@@ -94,13 +94,13 @@ class Gate:
         With a base only what is new against it counts, as in a gate. Without one there is nothing to
         compare with, and every finding counts. Raises CheckUnknown.
         """
-        await self._sandbox.ready()
         policy = request.policy.policy
         every = checks_for(policy, self._config, self._environments)
         chosen = [check for check in every if check.name == name]
         if not chosen:
             known = ", ".join(check.name for check in every)
             raise CheckUnknown(f"this policy has no check {name!r}", hint=f"It has: {known}.")
+        await self._sandbox.ready()
         base_tree = await request.depot.tree_of(request.base_commit) if request.base_commit else None
         changes = await request.depot.changes(base_tree, request.snapshot) if base_tree else ()
         (result,) = await self._run(request, base_tree, tuple(chosen), tuple(changes), None)

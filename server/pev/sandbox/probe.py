@@ -101,8 +101,19 @@ def interpreter_folders() -> tuple[Path, ...]:
 
 
 async def try_out(sandbox: Sandbox) -> Trial:
-    """Start a process in a sandbox that tries to break out, and say what came of it."""
-    with _bait() as bait:
+    """Start a process in a sandbox that tries to break out, and say what came of it.
+
+    Where the bait cannot be laid out (this process is confined itself), nothing is proven: a fault.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            bait = stack.enter_context(_bait())
+        except OSError as exc:
+            return Trial(
+                mechanism=sandbox.name,
+                fault=f"it cannot be put to the test here: {exc.strerror}",
+                hint="This process seems to be confined itself: start PEV outside of that.",
+            )
         async with anyio.create_task_group() as tasks:
             bait.given["pid"] = str(await tasks.start(_victim, bait.secret))
             trial = await _try(sandbox, bait)
@@ -147,13 +158,14 @@ def _bait() -> Iterator[_Bait]:
         canary, mode, git = root / f"canary-{secret}", root / "mode", root / "granted" / ".git"
         for path in (canary, mode, git):
             path.write_text(secret, encoding="ascii")
-        listeners = {
-            "connect over TCP": socket.socket(socket.AF_INET, socket.SOCK_STREAM),
-            "send over UDP": socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-            "connect to a socket file": socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
-            "connect to an abstract socket": socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
+        kinds = {
+            "connect over TCP": (socket.AF_INET, socket.SOCK_STREAM),
+            "send over UDP": (socket.AF_INET, socket.SOCK_DGRAM),
+            "connect to a socket file": (socket.AF_UNIX, socket.SOCK_STREAM),
+            "connect to an abstract socket": (socket.AF_UNIX, socket.SOCK_STREAM),
         }
-        tcp, udp, file, abstract = (stack.enter_context(sock) for sock in listeners.values())
+        listeners = {name: stack.enter_context(socket.socket(*kind)) for name, kind in kinds.items()}
+        tcp, udp, file, abstract = listeners.values()
         tcp.bind(("127.0.0.1", 0))
         port = tcp.getsockname()[1]
         with contextlib.suppress(OSError):  # a datagram to a port of somebody else's says nothing
