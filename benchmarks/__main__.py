@@ -1,9 +1,9 @@
-"""Runs the benchmarks that are named, or all: `python -m benchmarks [cold_start|gate|trail|worktree]`."""
+"""Runs the benchmarks that are named, or all: `python -m benchmarks [NAME ...]`."""
 
 import importlib
 import sys
 
-NAMES = ("cold_start", "trail", "worktree", "gate")
+NAMES = ("cold_start", "trail", "worktree", "sandbox", "gate")
 
 
 def main() -> int:

@@ -200,10 +200,24 @@ def test_control_groups_are_removed(tmp_path: Path) -> None:
     nursery = Nursery.find()
     if nursery is None:
         pytest.skip("no control group can be made here")
-    before = {path for parent in nursery.parents.values() for path in parent.glob("pev-*")}
-    make_place("bubblewrap", "self", tmp_path).run("/bin/sh", "-c", "sleep 100 & true")
-    after = {path for parent in nursery.parents.values() for path in parent.glob("pev-*")}
-    assert after <= before
+    place = make_place("bubblewrap", "self", tmp_path)
+    with place.start("/bin/sh", "-c", "sleep 100 & true") as server:
+        server.communicate(timeout=60)
+    assert server.returncode == 0
+    left = [path for parent in nursery.parents.values() for path in parent.glob(f"pev-{server.pid}-*")]
+    assert left == []
+
+
+def test_groups_of_a_server_that_was_killed_are_swept_by_the_next() -> None:
+    nursery = Nursery.find()
+    if nursery is None:
+        pytest.skip("no control group can be made here")
+    dead = 2**22 + 1  # above the largest process id
+    folders = [parent / f"pev-{dead}-0" for parent in set(nursery.parents.values())]
+    for folder in folders:
+        folder.mkdir()
+    Nursery.find()
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_a_bubblewrap_that_cannot_set_up_is_a_refusal(tmp_path: Path) -> None:

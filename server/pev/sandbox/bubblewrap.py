@@ -113,6 +113,18 @@ class _Launch:
     fault: str = ""
     proxy: Proxy | None = None
 
+    def joined(self, argv: list[str]) -> list[str]:
+        """Make a control group if one can be made, and let the program enter it before it does anything."""
+        if self.nursery is None:
+            return argv
+        try:
+            self.group = self.nursery.make(self.limits)
+        except OSError as exc:
+            raise SandboxUnavailable(
+                f"a control group cannot be made: {exc.strerror}", hint="See `pev doctor`."
+            ) from exc
+        return self.group.entering(argv)
+
     async def started(self, _pid: int) -> bool:
         """Set limits and network of the first process inside, which waits for that, and let it go on."""
         close_all(self.theirs)
@@ -142,14 +154,11 @@ class _Launch:
         self.pidfd = os.pidfd_open(child)
         for kind, value in self.limits.rlimits(self.limit_s).items():
             resource.prlimit(child, kind, (value, value))
-        if self.nursery is not None:
-            self.group = self.nursery.make(self.limits)
-            self.group.add(child)
         if self.nursery is None or not self.nursery.counts_processes:
             # counted per user namespace, so that the user's other processes do not matter; not for root
             most = within_hard(resource.RLIMIT_NPROC, self.limits.processes)
             resource.prlimit(child, resource.RLIMIT_NPROC, (most, most))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # if memory runs out, this goes first
             Path(f"/proc/{child}/oom_score_adj").write_text("1000", encoding="ascii")
 
     async def ended(self) -> None:
@@ -158,7 +167,7 @@ class _Launch:
             with anyio.move_on_after(_GONE_S):
                 await anyio.wait_readable(self.pidfd)
         if self.group is not None:
-            await anyio.to_thread.run_sync(self.group.remove)
+            self.group.remove()
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(self.status, 4096):
                 self.said += chunk
@@ -203,7 +212,7 @@ class Bubblewrap(Sandbox):
         An exit code above 128 is what a shell makes of a signal, and is given as that signal.
         """
         command = replace(command, env=inner_env(command))
-        mounts = await anyio.to_thread.run_sync(plan, command, self._hidden)
+        mounts = plan(command, self._hidden)
         require_program(command, [one.dest for one in mounts if one.show not in (Show.EMPTY, Show.BLANK)])
         limits = self._limits.narrowed(command.limits)
         async with proxy_for(command) as proxy:
@@ -218,9 +227,10 @@ class Bubblewrap(Sandbox):
             listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
             args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))
             launch.theirs = (*launch.theirs, args_fd)
+            argv = [str(self.program), "--args", str(args_fd), "--", *command.argv]
             try:
                 done = await proc.run(
-                    [str(self.program), "--args", str(args_fd), "--", *command.argv],
+                    launch.joined(argv),
                     cwd=Path("/"),
                     env={},
                     limit_s=command.limit_s,

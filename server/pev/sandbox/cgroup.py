@@ -4,11 +4,12 @@ Version 2 and version 1 are known. Where no group can be made, `Nursery.find` sa
 limits per process are what remains.
 """
 
+import atexit
 import contextlib
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ _ROOT: Final = Path("/sys/fs/cgroup")
 _OWN: Final = Path("/proc/self/cgroup")
 _SETTLE_S: Final = 1.0
 _V2: Final = {"memory": ("memory.max", "memory.swap.max", "memory.oom.group"), "pids": ("pids.max",)}
+_SHELL: Final = "/bin/sh"
+_ENTER: Final = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"'
 _count = itertools.count()
 
 
@@ -27,11 +30,21 @@ class Group:
     """The control groups of one command: one folder in version 2, one for each controller in version 1."""
 
     folders: tuple[Path, ...]
+    version: int
 
-    def add(self, pid: int) -> None:
-        """Move a process into the group. Raises OSError."""
-        for folder in self.folders:
-            (folder / "cgroup.procs").write_text(str(pid))
+    @property
+    def entrances(self) -> tuple[str, ...]:
+        """The files in which a process writes 0 to enter.
+
+        A single thread that moves itself needs no grace period of the kernel, which takes milliseconds;
+        version 2 has no such way in.
+        """
+        name = "tasks" if self.version == 1 else "cgroup.procs"
+        return tuple(str(folder / name) for folder in self.folders)
+
+    def entering(self, argv: Sequence[str]) -> list[str]:
+        """Give the arguments of a program that enters the group, or fails, and then becomes another."""
+        return [_SHELL, "-c", _ENTER, "sh", *self.entrances, "--", *argv]
 
     def members(self) -> list[int]:
         """List the processes in the group."""
@@ -42,20 +55,37 @@ class Group:
         return found
 
     def remove(self) -> None:
-        """Remove the group; its processes have ended."""
-        end = time.monotonic() + _SETTLE_S
+        """Remove the group, or leave it to the next one that is made: the kernel may still count the dead."""
+        if not self.gone():
+            _left.append(self)
+
+    def gone(self) -> bool:
+        """Try to remove the group once, and say whether it is gone."""
         for folder in self.folders:
-            while True:
+            with contextlib.suppress(FileNotFoundError):
                 try:
                     folder.rmdir()
-                except FileNotFoundError:
-                    break
+                except PermissionError:
+                    continue
                 except OSError:
-                    if time.monotonic() > end:
-                        break  # what is still there is empty or dying, and bounded
-                    time.sleep(0.005)
-                else:
-                    break
+                    return False
+        return True
+
+
+_left: list[Group] = []
+
+
+def _clear() -> None:
+    """Remove what could not be removed before."""
+    _left[:] = [group for group in _left if not group.gone()]
+
+
+@atexit.register
+def _clear_at_exit() -> None:
+    end = time.monotonic() + _SETTLE_S
+    while _left and time.monotonic() < end:
+        _clear()
+        time.sleep(0.001 * bool(_left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +102,10 @@ class Nursery:
 
     def make(self, limits: Limits) -> Group:
         """Make a group with limits. Raises OSError."""
+        _clear()
         name = f"pev-{os.getpid()}-{next(_count)}"
         folders = tuple(dict.fromkeys(parent / name for parent in self.parents.values()))
-        group = Group(folders)
+        group = Group(folders, self.version)
         try:
             for folder in folders:
                 folder.mkdir()
@@ -96,6 +127,14 @@ class Nursery:
         if "pids" in self.parents:
             yield "pids.max", str(limits.processes)
 
+    def sweep(self) -> None:
+        """Remove the groups of servers that are gone; one that still holds processes stays."""
+        for parent in set(self.parents.values()):
+            for folder in parent.glob("pev-*-*"):
+                with contextlib.suppress(OSError, ValueError):
+                    if not _alive(int(folder.name.split("-")[1])):
+                        folder.rmdir()
+
     @classmethod
     def find(cls, root: Path = _ROOT, own: Path = _OWN) -> "Nursery | None":
         """Find where this process may make groups, by making one; None if nowhere."""
@@ -105,6 +144,7 @@ class Nursery:
             return None
         found = cls._version_1(root, lines) or cls._version_2(root, lines)
         if found is not None:
+            found.sweep()
             try:
                 found.make(Limits()).remove()
             except OSError:
@@ -135,6 +175,16 @@ class Nursery:
                 if usable and os.access(folder, os.W_OK) and folder.is_relative_to(root):
                     return cls(dict.fromkeys(sorted(usable), folder), 2)
         return None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _write(folders: tuple[Path, ...], file: str, value: str) -> None:

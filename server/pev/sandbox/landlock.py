@@ -5,10 +5,8 @@ command from changing modes and times of files of this user that it cannot read.
 hidden cannot be covered, so what would show one is refused.
 """
 
-import base64
 import contextlib
 import ctypes
-import json
 import os
 import shutil
 import signal
@@ -22,7 +20,7 @@ from typing import Final
 import anyio
 
 from pev import proc
-from pev.errors import SandboxUnavailable, ToolMissing
+from pev.errors import InvalidInput, SandboxUnavailable, ToolMissing
 from pev.proc import Completed
 from pev.sandbox import seccomp
 from pev.sandbox.cgroup import Group, Nursery
@@ -102,7 +100,7 @@ class Landlock(Sandbox):
         limits = self._limits.narrowed(command.limits)
         with _temporary() as private, _git_files(command), contextlib.ExitStack() as stack:
             command = _with_private(command, private)
-            allowed = await anyio.to_thread.run_sync(rules, command, self._hidden)
+            allowed = rules(command, self._hidden)
             group = self._nursery.make(limits) if self._nursery is not None else None
             if group is not None:
                 stack.callback(group.remove)
@@ -126,19 +124,24 @@ class Landlock(Sandbox):
 
     def _spec(
         self, command: Command, allowed: list[tuple[str, bool]], limits: Limits, group: Group | None
-    ) -> dict[str, object]:
+    ) -> bytes:
+        """Write what the script reads: fields that end with NUL, lists after their length."""
         counted = self._nursery is not None and self._nursery.counts_processes
-        return {
-            "server": os.getpid(),
-            "argv": command.argv,
-            "env": dict(command.env),
-            "rules": allowed,
-            "abi": abi(),
-            "filter": base64.b64encode(seccomp.program(network=False)).decode(),
-            "rlimits": {str(kind): value for kind, value in limits.rlimits(command.limit_s).items()},
-            "processes": 0 if counted else limits.processes,
-            "groups": [str(folder) for folder in group.folders] if group is not None else [],
-        }
+        rlimits = limits.rlimits(command.limit_s)
+        fields = [os.getpid(), abi(), 0 if counted else limits.processes]
+        fields += [len(rlimits), *(number for pair in rlimits.items() for number in pair)]
+        texts = [str(number) for number in fields]
+        readable = [path for path, writes in allowed if not writes]
+        writable = [path for path, writes in allowed if writes]
+        for listed in (group.entrances if group is not None else (), readable, writable):
+            texts += [str(len(listed)), *listed]
+        texts.append(seccomp.program(network=False).hex())
+        env = [f"{name}={value}" for name, value in command.env.items()]
+        for words in (command.argv, env):
+            texts += [str(len(words)), *words]
+        if any("\0" in text for text in texts):
+            raise InvalidInput("a command, a path or a variable holds NUL", hint="Give plain text.")
+        return "\0".join([*texts, ""]).encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)
@@ -151,11 +154,11 @@ class _Launch:
     status: int = -1
     said: bytes = b""
 
-    def arguments(self, spec: dict[str, object]) -> list[str]:
+    def arguments(self, spec: bytes) -> list[str]:
         """Open the descriptors, and name them."""
         self.life, life = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self.status, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.theirs = (in_memory("spec", json.dumps(spec).encode()), life, status)
+        self.theirs = (in_memory("spec", spec), life, status)
         self.stack.callback(lambda: close_all((self.life, self.status, *self.theirs)))
         return [str(fd) for fd in self.theirs]
 

@@ -6,6 +6,7 @@ architecture kills it, because its numbers mean something else.
 """
 
 import errno
+import functools
 import platform
 import struct
 from typing import Final, NamedTuple
@@ -119,6 +120,7 @@ def instructions(machine: str, *, network: bool = True) -> list[Instruction]:
     return [*out, _give(ALLOW)]
 
 
+@functools.cache
 def program(machine: str | None = None, *, network: bool = True) -> bytes:
     """Give the filter as the kernel reads it, by default for this machine. Raises SandboxUnavailable."""
     listed = instructions(machine or platform.machine(), network=network)

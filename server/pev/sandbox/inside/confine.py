@@ -1,15 +1,13 @@
 """Confines itself with Landlock and a system call filter, then becomes the command.
 
-Run as `python -I -S -B confine.py SPEC LIFE STATUS`. SPEC is a descriptor with JSON, LIFE a pipe that closes
-when everything has ended, STATUS a pipe that gets the reason if the command could not be started. There are
-three processes: the one that was started and is waited for; a keeper in a session of its own, which every
-orphan falls to and which kills what is left however the first one ends; and the command.
+Run as `python -I -S -B confine.py SPEC LIFE STATUS`. SPEC is a descriptor with fields, LIFE a pipe that
+closes when all has ended, STATUS one that gets the reason if the command could not be started.
+
+There are three processes: the one that was started and is waited for; a keeper in a session of its own, which
+every orphan falls to and which kills what is left however the first one ends; and the command.
 """
 
-import base64
-import contextlib
 import ctypes
-import json
 import os
 import resource
 import signal
@@ -38,6 +36,27 @@ class _Ruleset(ctypes.Structure):
 class _Beneath(ctypes.Structure):
     _pack_ = 1
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+class _Spec:
+    """What is to be run, and how it is confined: fields that end with NUL, lists after their length."""
+
+    def __init__(self, content: bytes) -> None:
+        fields = iter(content.split(b"\0"))
+
+        def number() -> int:
+            return int(next(fields))
+
+        def several() -> list[str]:
+            return [os.fsdecode(next(fields)) for _ in range(number())]
+
+        self.server, self.abi, self.processes = number(), number(), number()
+        self.rlimits = [(number(), number()) for _ in range(number())]
+        self.entrances = several()
+        self.readable, self.writable = several(), several()
+        self.filter = bytes.fromhex(next(fields).decode())
+        self.argv = several()
+        self.env = dict(one.split("=", 1) for one in several())
 
 
 class _Program(ctypes.Structure):
@@ -92,8 +111,10 @@ def _drop_capabilities() -> None:
     if os.geteuid() != 0:
         return
     for number in range(_CAPABILITIES):
-        with contextlib.suppress(OSError):  # the kernel has fewer
+        try:
             _prctl(_DROP_CAPABILITY, number)
+        except OSError:
+            break  # the kernel has fewer
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
     _checked(_LIBC.syscall(_CAPSET[os.uname().machine], header, nothing))
@@ -104,22 +125,26 @@ def _own_tasks() -> int:
     count = 0
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with contextlib.suppress(OSError):
+            try:
                 if os.stat(f"/proc/{name}").st_uid == os.getuid():
                     count += len(os.listdir(f"/proc/{name}/task"))
+            except OSError:
+                continue
     return count
 
 
-def _bound(spec: dict) -> None:  # type: ignore[type-arg]  # this script imports nothing to say it with
-    for kind, value in spec["rlimits"].items():
-        resource.setrlimit(int(kind), (value, value))
-    if spec["processes"]:
-        most = _own_tasks() + spec["processes"]
+def _bound(spec: _Spec) -> None:
+    for kind, value in spec.rlimits:
+        resource.setrlimit(kind, (value, value))
+    if spec.processes:
+        most = _own_tasks() + spec.processes
         hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-    with contextlib.suppress(OSError):
+    try:
         _write("/proc/self/oom_score_adj", "1000")
+    except OSError:
+        return  # then the kernel chooses for itself what goes first
 
 
 def _write(path: str, text: str) -> None:
@@ -130,25 +155,26 @@ def _write(path: str, text: str) -> None:
         os.close(fd)
 
 
-def _become(spec: dict, status: int) -> None:  # type: ignore[type-arg]
+def _become(spec: _Spec, status: int) -> None:
     """Confine this process and become the command; say why if that fails."""
     try:
         os.setsid()
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and that would be inherited
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        for folder in spec["groups"]:
-            _write(f"{folder}/cgroup.procs", "0")
+        for entrance in spec.entrances:
+            _write(entrance, "0")
         _bound(spec)
         _drop_capabilities()
         _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-        _restrict_files([*spec["rules"], (f"/proc/{os.getpid()}", False)], spec["abi"])
-        _restrict_calls(base64.b64decode(spec["filter"]))
+        shown = [(path, False) for path in (*spec.readable, f"/proc/{os.getpid()}")]
+        _restrict_files([*shown, *((path, True) for path in spec.writable)], spec.abi)
+        _restrict_calls(spec.filter)
     except OSError as exc:
         os.write(status, f"setup:{exc}".encode())
         os._exit(1)
     try:
-        os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
+        os.execvpe(spec.argv[0], spec.argv, spec.env)
     except OSError as exc:
         os.write(status, f"exec:{exc.strerror}".encode())
     os._exit(1)
@@ -159,27 +185,43 @@ def _children() -> list[int]:
         return [int(word) for word in handle.read().split()]
 
 
+def _reap() -> dict[int, int]:
+    """Take leave of the children that have ended; give their statuses."""
+    ended = {}
+    try:
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[found[0]] = found[1]
+    except ChildProcessError:
+        return ended
+    return ended
+
+
 def _kill_all() -> None:
     """Kill what is left: children of killed processes become ours, until there are none."""
     while True:
         for pid in _children():
-            with contextlib.suppress(OSError):
+            try:
                 os.kill(pid, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
+            except OSError:
+                continue
+        _reap()
+        if not _children():
             return
         time.sleep(0.001)
 
 
-def _keep(spec: dict, status: int, first: int) -> int:  # type: ignore[type-arg]
+def _keep(spec: _Spec, status: int, first: int) -> int:
     """Start the command and wait for it, or for the end of the first process; then leave nothing behind."""
-    os.setsid()
     watched = {signal.SIGCHLD, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    _prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
-    _prctl(_SUBREAPER, 1)
+    try:
+        os.setsid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+        _prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
+        _prctl(_SUBREAPER, 1)
+        _children()
+    except OSError as exc:  # without these nothing could be cleared up
+        os.write(status, f"setup:{exc}".encode())
+        return 1
     command = os.fork()
     if command == 0:
         _become(spec, status)
@@ -188,11 +230,7 @@ def _keep(spec: dict, status: int, first: int) -> int:  # type: ignore[type-arg]
     while os.getppid() == first:
         if signal.sigwait(watched) == signal.SIGTERM:
             break
-        ended = {}
-        with contextlib.suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                ended[found[0]] = found[1]
-        if command in ended:
+        if command in (ended := _reap()):
             code = os.waitstatus_to_exitcode(ended[command])
             break
     _kill_all()
@@ -203,9 +241,9 @@ def main() -> None:
     """Run the command of SPEC, and end as it ends; 128 and more for a signal."""
     given, life, status = (int(word) for word in sys.argv[1:4])
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    with open(given, encoding="utf-8") as handle:
-        spec = json.load(handle)
-    if os.getppid() != spec["server"]:
+    with open(given, "rb") as handle:
+        spec = _Spec(handle.read())
+    if os.getppid() != spec.server:
         os._exit(1)
     for fd in (life, status):
         os.set_inheritable(fd, False)
