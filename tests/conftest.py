@@ -46,9 +46,17 @@ _HOST_TESTS: Final = (
 """Integration tests that need a sandbox or sockets of their own, which no gate's sandbox allows."""
 
 
+_SLOW_TESTS: Final = tuple(
+    f"test_breakout_{topic}.py" for topic in ("leftovers", "processes", "resources", "swaps", "terminal")
+)
+"""Attempts to break out that take long, or a quiet machine; the other topics are the sample of `make test`."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what cannot run inside a gate."""
+    """Mark what cannot run inside a gate, and what takes long."""
     for item in items:
+        if item.path.name in _SLOW_TESTS:
+            item.add_marker(pytest.mark.slow)
         if item.path.parent.name == "integration" and item.path.name.startswith(_HOST_TESTS):
             item.add_marker(pytest.mark.needs_host)
 
