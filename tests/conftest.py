@@ -43,13 +43,13 @@ _HOST_TESTS: Final = (
     "test_snapshot_refusals",
     "test_worktree_removal",
 )
-"""Integration tests that need a sandbox or sockets of their own, which no gate's sandbox allows."""
+"""Integration tests that need a sandbox or sockets of their own, which no gate allows."""
 
 
 _SLOW_TESTS: Final = tuple(
     f"test_breakout_{topic}.py" for topic in ("leftovers", "processes", "resources", "swaps", "terminal")
 )
-"""Attempts to break out that take long, or a quiet machine; the other topics are the sample of `make test`."""
+"""Attempts to break out that take long or want a quiet machine; `make test` samples the other topics."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
