@@ -268,3 +268,23 @@ async def test_a_worktree_that_is_gone_can_be_removed_and_made_again(user_repo: 
         again, _ = await engine.executing.make(AGENT, state.id)
     assert again.worktree is not None
     assert Path(again.worktree.path, "src/app/calc.py").is_file()
+
+
+async def test_a_policy_can_want_a_decision_before_the_pull_request(user_repo: UserRepoFixture) -> None:
+    user_repo.commit("policy", {"pev.toml": "[approval]\nmerge = true\n"})
+    async with engine_at(user_repo.path) as engine:
+        state = await _ready(engine)
+        await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
+        state, report = await _gate(engine, state)
+        assert state.status is Status.PASSED, report.model_dump_json(indent=1)
+        with pytest.raises(RunStateRefused, match="wants a person's decision"):
+            await engine.shipping.open_pr(AGENT, state.id)
+        question = await engine.desk.question(state.id, AGENT)
+        assert question is not None
+        assert report.snapshot in question.text
+        state = await decide(engine, state.id, {"decision": "approve", "comment": ""})
+        assert state.status is Status.PASSED
+        assert await engine.desk.question(state.id, AGENT) is None
+        state, body = await engine.shipping.open_pr(AGENT, state.id)
+    assert state.status is Status.PR_OPEN
+    assert "merge: approve by local:ada" in body
