@@ -111,7 +111,7 @@ async def test_a_check_from_chat_needs_no_run_and_shows_old_findings_too(
     ages = {(one["path"], one["age"]) for one in lint["findings"] if one["rule"] == "F401"}
     assert ages == {("src/app/new.py", "new"), ("src/app/old.py", "old")}
     assert {one["rule"] for one in types["findings"]} == {"return-value"}
-    assert lint["sandboxed"] is True
+    assert lint["sandboxed"] is False
     assert runs == []
 
 
