@@ -1,8 +1,8 @@
 """The break-out suite: which attempts there are, and what came of each in a sandbox, as root and as a user.
 
-Each topic runs once for a sandbox and a user, in a child process that is the server of that user; tests
-look up their attempt in its report. Without a sandbox (`none`) each attempt must have its effect: one that
-never works proves nothing. `python -m support.breakout` prints all that works where.
+All attempts that a session selects are made by one child process for a sandbox and a user, which is the server
+of that user; tests look up theirs in its report. Without a sandbox (`none`) each attempt must have its
+effect: one that never works proves nothing. `python -m support.breakout` prints all that works where.
 """
 
 import functools
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ _SLOW: Final = (("none", "user"), ("landlock", "root"))
 _SYSTEM: Final = Path("/usr/bin/python3")
 _INSIDE: Final = str(_SYSTEM if _SYSTEM.exists() else Path(sys.base_prefix, "bin/python3"))
 _TESTS: Final = Path(__file__).parents[1]
-_LIMIT_S: Final = 240
+_LIMIT_S: Final = 600
 _pool: Final = ThreadPoolExecutor(2)
 Report = dict[str, dict[str, object]]
 
@@ -60,7 +61,6 @@ class Outcome:
     refused: bool
     effects: tuple[str, ...]
     said: str
-    seconds: float
 
 
 def of_topic(topic: str) -> list[Attempt]:
@@ -96,20 +96,20 @@ def _marks(attempt: Attempt, mechanism: str, user: str) -> list[pytest.MarkDecor
     return [*marks, pytest.mark.xfail(reason=reason, strict=True)] if reason else marks
 
 
-def check_it_fails(attempt: Attempt, mechanism: str, user: str) -> None:
+def check_it_fails(session: pytest.Session, attempt: Attempt, mechanism: str, user: str) -> None:
     """Assert that an attempt ran inside the sandbox and had no effect outside.
 
     A sandbox that cannot hide what it must hide may refuse the command.
     """
-    outcome = _outcome(attempt, mechanism, user)
+    outcome = _outcome(session, attempt, mechanism, user)
     if not (outcome.refused and (attempt.git or attempt.may_refuse)):
         assert outcome.began, f"the attack did not run: {outcome.said}"
     assert not outcome.effects, f"{outcome.effects}; it said: {outcome.said}"
 
 
-def check_it_works(attempt: Attempt, user: str) -> None:
+def check_it_works(session: pytest.Session, attempt: Attempt, user: str) -> None:
     """Assert that an attempt has its effect where nothing confines it."""
-    outcome = _outcome(attempt, "none", user)
+    outcome = _outcome(session, attempt, "none", user)
     assert outcome.began, f"the attack did not run: {outcome.said}"
     if not outcome.effects and attempt.root and user != "root":
         pytest.skip("without a sandbox only root can do this")
@@ -118,8 +118,12 @@ def check_it_works(attempt: Attempt, user: str) -> None:
     assert outcome.effects, f"it had no effect; it said: {outcome.said}"
 
 
-def _outcome(attempt: Attempt, mechanism: str, user: str) -> Outcome:
-    report = reports(attempt.topic, mechanism, user, slow=attempt.slow)
+def _outcome(session: pytest.Session, attempt: Attempt, mechanism: str, user: str) -> Outcome:
+    """Give what came of an attempt. The first time, all that the session selected is started."""
+    runs = _selected(session)
+    for (in_mechanism, as_user), names in runs.items():
+        _started(in_mechanism, as_user, names)
+    report = _started(mechanism, user, runs[mechanism, user]).result()
     if "unavailable" in report:
         pytest.skip(f"{mechanism} cannot be used here: {report['unavailable']}")
     seen = report[attempt.id]
@@ -128,28 +132,29 @@ def _outcome(attempt: Attempt, mechanism: str, user: str) -> Outcome:
         refused=bool(seen["refused"]),
         effects=tuple(str(one) for one in seen["effects"]),  # type: ignore[attr-defined] # a list in JSON
         said=str(seen["said"]),
-        seconds=float(str(seen["seconds"])),
     )
 
 
-def reports(topic: str, mechanism: str, user: str, *, slow: bool = False) -> Report:
-    """Run a topic and give its report by the attempts' ids. Others that will be asked for run along."""
-    if mechanism == "none":
-        return _run(topic, mechanism, user, slow)
-    usual = [(m, u) for m in MECHANISMS for u in USERS if len(USERS) == 1 or (m, u) not in _SLOW]
-    if (mechanism, user) in usual:
-        for one in usual:
-            _started(topic, *one, slow)
-    return _started(topic, mechanism, user, slow).result()
+@functools.cache
+def _selected(session: pytest.Session) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Give the attempts that are to be made, by sandbox and user, so that no others are."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in session.items:
+        given = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        if isinstance(given.get("attempt"), Attempt):
+            found.setdefault((given.get("mechanism", "none"), given["user"]), []).append(given["attempt"].id)
+    return {key: tuple(names) for key, names in found.items()}
 
 
 @functools.cache
-def _started(topic: str, mechanism: str, user: str, slow: bool) -> "Future[Report]":
-    return _pool.submit(_run, topic, mechanism, user, slow)
+def _started(mechanism: str, user: str, names: tuple[str, ...]) -> "Future[Report]":
+    return _pool.submit(run, mechanism, user, names)
 
 
-@functools.cache
-def _run(topic: str, mechanism: str, user: str, slow: bool) -> Report:
+def run(mechanism: str, user: str, names: Iterable[str]) -> Report:
+    """Make attempts in a child process that is the server of a user; give its report by their ids."""
     base = Path(tempfile.mkdtemp(prefix="pevb-", dir="/tmp"))
     try:
         _copy_programs(base)
@@ -157,13 +162,19 @@ def _run(topic: str, mechanism: str, user: str, slow: bool) -> Report:
         uid = 60_000 + secrets.randbelow(5_000) if drop else os.geteuid()
         os.chown(base, uid, uid if drop else os.getegid())
         secret = f"canary-{secrets.token_hex(12)}"
-        argv = [topic, mechanism, str(base), "slow" if slow else "quick", f"--password={secret}"]
         with (base / "log").open("wb") as log:
             done = subprocess.run(
-                [_python_for_all() if drop else sys.executable, "-m", "support.breakout_driver", *argv],
+                [
+                    _python_for_all() if drop else sys.executable,
+                    "-m",
+                    "support.breakout_driver",
+                    mechanism,
+                    base,
+                    f"--password={secret}",
+                ],
                 env={**_environment(base), "GITHUB_TOKEN": secret, "ANTHROPIC_API_KEY": secret},
                 cwd="/",
-                stdin=subprocess.DEVNULL,
+                input=json.dumps(list(names)).encode(),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -214,11 +225,10 @@ def _python_for_all() -> str:
 
 def main() -> None:
     """Print for each sandbox and user how many attempts were made, and which got out."""
+    names = [one.id for topic in TOPICS for one in of_topic(topic)]
     for mechanism in ("none", *MECHANISMS):
         for user in USERS:
-            whole: Report = {}
-            for topic in TOPICS:
-                whole |= _run(topic, mechanism, user, True)
+            whole = run(mechanism, user, names)
             out = sorted(name for name, seen in whole.items() if seen.get("effects"))
             first = WRITTEN_FIRST & whole.keys()
             print(

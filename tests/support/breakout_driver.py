@@ -1,27 +1,22 @@
-"""Runs the attempts of one topic against one sandbox, as the user that it is, and reports in JSON.
+"""Makes attempts to break out of one sandbox, as the user that it is, and reports in JSON.
 
 It is what PEV's server would be: a process with a terminal, tokens in its environment, open descriptors,
 keys in its keyring. Started by `support.breakout`; `--doomed` runs commands only, as a server that is
 to be killed.
 """
 
-import ctypes
 import dataclasses
-import fcntl
 import importlib
 import json
 import os
 import resource
 import secrets
 import signal
-import socket
-import struct
 import subprocess
 import sys
-import tempfile
-import termios
 import time
-from contextlib import ExitStack, suppress
+import traceback
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -34,91 +29,26 @@ from pev.errors import PevError
 from pev.proc import Ending
 from pev.sandbox.interface import Command, Limits, Sandbox
 from pev.sandbox.select import choose_sandbox
-from support.attacks.kit import REGISTRY, Attempt, call
+from support.attacks.kit import REGISTRY, Attempt
 from support.breakout_ears import Chatter, Swapper
+from support.breakout_host import Inheritable, Ran, Terminal, key, own_key_there, run_naively, stock_kernel
 from support.breakout_scene import Scene, end, survivors, tokens_left
 
 SECRET: Final = os.environ.get("GITHUB_TOKEN", "")
 _AT_ONCE: Final = 6
 _OVERTIME_S: Final = 2.0
 _GROWTH_MB: Final = 48
-_urgent = 0
+_harmless_signals = 0
 
 
-def _count_urgent(_number: int, _frame: Any) -> None:
-    global _urgent  # noqa: PLW0603 - a signal handler has nowhere else to put it
-    _urgent += 1
+def _count_harmless(_number: int, _frame: Any) -> None:
+    global _harmless_signals  # noqa: PLW0603 - a signal handler has nowhere else to put it
+    _harmless_signals += 1
 
 
-class Terminal:
-    """A terminal of our own, as standard input and as that of our session."""
-
-    def __init__(self) -> None:
-        self.master, slave = os.openpty()
-        self.name = os.ttyname(slave)
-        with suppress(OSError):
-            os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-        state = termios.tcgetattr(slave)
-        state[3] &= ~(termios.ECHO | termios.ICANON)
-        state[6][termios.VMIN] = 0
-        termios.tcsetattr(slave, termios.TCSANOW, state)
-        os.dup2(slave, 0)
-        os.set_blocking(self.master, False)
-        self._size = self._sized()
-
-    def _sized(self) -> bytes:
-        return fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
-
-    def effects(self) -> list[str]:
-        """Say what was typed or painted, and whether the size is another, since the last time."""
-        found = []
-        if self._sized() != self._size:
-            found.append("terminal: another size")
-            fcntl.ioctl(0, termios.TIOCSWINSZ, self._size)
-        if typed := os.read(0, 4096):
-            found.append(f"terminal: typed {typed!r}")
-        with suppress(BlockingIOError):
-            found.append(f"terminal: painted {os.read(self.master, 4096)!r}")
-        return found
-
-
-def _stock_kernel() -> None:
-    """Put the secret where a kernel keeps things for a session, a user, or a program."""
-    with suppress(OSError):
-        call("keyctl", 1, None)
-        call("keyctl", 8, -4, -3)  # link the user's ring into the session's, as a log-in does
-        for ring in (-3, -4):
-            call("add_key", b"user", b"pev-breakout", SECRET.encode(), len(SECRET), ring)
-    with suppress(OSError):
-        made = call("bpf", 0, ctypes.create_string_buffer(struct.pack("IIIII", 2, 4, 64, 1, 0), 128), 128)
-        key, value = ctypes.c_uint32(0), ctypes.create_string_buffer(SECRET.encode(), 64)
-        where = struct.pack("IIQQQ", made, 0, ctypes.addressof(key), ctypes.addressof(value), 0)
-        call("bpf", 2, ctypes.create_string_buffer(where, 128), 128)
-
-
-def _key() -> bytes:
-    found = ctypes.create_string_buffer(64)
-    with suppress(OSError):
-        call("keyctl", 11, call("keyctl", 10, -3, b"user", b"pev-breakout", 0), found, 64)
-    return found.value
-
-
-def _own_key_there(token: str) -> bool:
-    with suppress(OSError):
-        return call("keyctl", 10, -3, b"user", f"pev-{token}".encode(), 0) > 0
-    return False
-
-
-@dataclasses.dataclass
-class Ran:
-    """How a command went."""
-
-    stdout: bytes = b""
-    stderr: bytes = b""
-    seconds: float = 0.0
-    failed: str = ""
-    refused: bool = False
+def _harmless(mechanism: str) -> int:
+    """Give the signal that attempts send: one that does no harm, and no other than ours may be hit by it."""
+    return signal.SIGWINCH if mechanism == "none" else signal.SIGURG
 
 
 class Driver:
@@ -129,7 +59,8 @@ class Driver:
         self.programs = base / "programs"
         self.python = os.environ["BREAKOUT_PYTHON"]
         self.terminal = Terminal()
-        self.keyed = _key()
+        self.host = (self.terminal.name, _harmless(mechanism))
+        self.keyed = key()
         self.tokens: dict[str, str] = {}
         self.doomed = _DoomedServer([self.mechanism, str(self.base)])
 
@@ -177,14 +108,14 @@ class Driver:
         confined = self.sandbox.confines
         git = attempt.git or self.mechanism != "landlock"
         scene = await anyio.to_thread.run_sync(
-            partial(Scene, base, attempt, SECRET, confined=confined, git=git, pts=self.terminal.name)
+            partial(Scene, base, attempt, SECRET, confined=confined, git=git, host=self.host)
         )
-        urgent, begun_kb = _urgent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        signals, begun_kb = _harmless_signals, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         extra: list[str] = []
         try:
             with ExitStack() as around:
                 if attempt.naive:
-                    around.enter_context(_Inheritable(scene, extra))
+                    around.enter_context(Inheritable(scene, extra))
                 chatter = Chatter(base / "outside/secret.txt", scene.ears.ports["free"])
                 if attempt.swaps:
                     around.enter_context(Swapper(scene.work / "sub", base / "outside"))
@@ -196,7 +127,7 @@ class Driver:
             effects += scene.leaks(ran.stdout, ran.stderr)
             if attempt.alone or attempt.naive:
                 effects += self.terminal.effects()
-                effects += ["signalled: the server"] if _urgent != urgent else []
+                effects += ["signalled: the server"] if _harmless_signals != signals else []
                 effects += (
                     ["called: a program of the host answered a false service"] if chatter.called else []
                 )
@@ -225,16 +156,16 @@ class Driver:
             found.append(f"ran: {ran.seconds:.1f} s, {attempt.limit_s} s allowed")
         if len(ran.stdout) + len(ran.stderr) > 2 * attempt.output_bytes + 4096:
             found.append(f"flooded: {len(ran.stdout) + len(ran.stderr)} bytes kept")
-        if _key() != self.keyed or _own_key_there(scene.token):
+        if key() != self.keyed or own_key_there(scene.token):
             found.append("changed: the keyring")
-            _stock_kernel()
-            self.keyed = _key()
+            stock_kernel(SECRET)
+            self.keyed = key()
         return found
 
     async def _ran(self, scene: Scene) -> Ran:
         command, attempt = self.command(scene), scene.attempt
         if attempt.naive and not self.sandbox.confines:
-            return await anyio.to_thread.run_sync(_run_naively, command)
+            return await anyio.to_thread.run_sync(run_naively, command)
         begun = time.monotonic()
         ran = Ran()
         try:
@@ -300,7 +231,8 @@ class _DoomedServer:
         self._scenes.append(scene)
         self._told.append(dataclasses.asdict(command))
         if len(self._scenes) < self.expected:
-            await self._killed.wait()
+            with anyio.move_on_after(30):
+                await self._killed.wait()
             return
         server = subprocess.Popen(self._argv, stdin=subprocess.PIPE, start_new_session=True)
         try:
@@ -313,37 +245,6 @@ class _DoomedServer:
             server.kill()
             server.wait()
             self._killed.set()
-
-
-class _Inheritable:
-    """Descriptors that a careless server leaves open for its children."""
-
-    def __init__(self, scene: Scene, effects: list[str]) -> None:
-        self._scene, self._effects = scene, effects
-
-    def __enter__(self) -> None:
-        outside = self._scene.base / "outside"
-        self._near, far = socket.socketpair()
-        self._near.setblocking(False)
-        self._open = [
-            os.open(outside / "file.txt", os.O_RDWR),
-            os.open(outside / "secret.txt", os.O_RDONLY),
-            os.open(self._scene.base, os.O_RDONLY | os.O_DIRECTORY),
-            os.dup(0),
-            far.detach(),
-        ]
-        for number in self._open:
-            os.set_inheritable(number, True)
-        os.environ["SSH_AUTH_SOCK"] = self._scene.place.sockets["agent"]
-
-    def __exit__(self, *_: object) -> None:
-        for number in self._open:
-            os.close(number)
-        with suppress(BlockingIOError):
-            if self._near.recv(100):
-                self._effects.append("heard: inherited connection")
-        self._near.close()
-        del os.environ["SSH_AUTH_SOCK"]
 
 
 def _filled(word: str, values: dict[str, str]) -> str:
@@ -366,28 +267,6 @@ async def _beats(scene: Scene) -> None:
             await anyio.sleep(0.02)
 
 
-def _run_naively(command: Command) -> Ran:
-    """Start a command as a careless program would: everything inherited, nothing ended."""
-    begun = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        done = subprocess.Popen(
-            command.argv,
-            cwd=command.cwd,
-            env={**os.environ, **command.env},
-            close_fds=False,
-            stdout=out,
-            stderr=err,
-        )
-        with suppress(subprocess.TimeoutExpired):
-            done.wait(10)
-        seconds = time.monotonic() - begun
-        done.kill()
-        done.wait()
-        out.seek(0)
-        err.seek(0)
-        return Ran(out.read(2**22), err.read(2**22), seconds)
-
-
 def _sandbox(mechanism: str, base: Path) -> Sandbox:
     return choose_sandbox(
         load_config(sandbox=mechanism, state_dir=base / "pev-state", cache_dir=base / "pev-cache")
@@ -405,17 +284,17 @@ async def _run_doomed(mechanism: str, base: Path) -> None:
             group.start_soon(sandbox.run, Command(**plain))
 
 
-async def _run_topic(topic: str, mechanism: str, base: Path, *, slow: bool) -> dict[str, Any]:
-    """Make all attempts of a topic, several at once where they do not disturb each other."""
-    signal.signal(signal.SIGURG, _count_urgent)
-    _stock_kernel()
+async def _run_all(names: list[str], mechanism: str, base: Path) -> dict[str, Any]:
+    """Make attempts, several at once where they do not disturb each other."""
+    signal.signal(_harmless(mechanism), _count_harmless)
+    stock_kernel(SECRET)
     (base / ".netrc").write_text(SECRET, encoding="utf-8")
     driver = Driver(base, mechanism, _sandbox(mechanism, base))
     try:
         await driver.sandbox.ready()
     except PevError as exc:
         return {"unavailable": str(exc)}
-    chosen = [one for one in REGISTRY.values() if one.topic == topic and one.slow <= slow]
+    chosen = [REGISTRY[name] for name in names]
     reports: dict[str, Any] = {}
     slots = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -425,7 +304,17 @@ async def _run_topic(topic: str, mechanism: str, base: Path, *, slow: bool) -> d
 
     async def one(attempt: Attempt) -> None:
         async with slots:
-            reports[attempt.id] = await driver.attempt(attempt)
+            try:
+                reports[attempt.id] = await driver.attempt(attempt)
+            except Exception:  # noqa: BLE001 - one that could not be judged is one that failed
+                said = traceback.format_exc()
+                reports[attempt.id] = {
+                    "began": False,
+                    "refused": False,
+                    "effects": [],
+                    "said": said,
+                    "seconds": 0,
+                }
 
     async with anyio.create_task_group() as group:
         for attempt in (*doomed, *chosen):
@@ -442,15 +331,17 @@ async def _run_topic(topic: str, mechanism: str, base: Path, *, slow: bool) -> d
 
 
 def main() -> None:
-    """Run one topic and write the report into the base folder, or one command."""
+    """Make the attempts that standard input names, and write the report into the base folder, or run as a server that is to be killed."""
     os.umask(0o022)
     if sys.argv[1] == "--doomed":
         anyio.run(_run_doomed, sys.argv[2], Path(sys.argv[3]))
         return
-    topic, mechanism, base, slow = sys.argv[1:5]
-    importlib.import_module(f"support.attacks.{topic}")
+    mechanism, base = sys.argv[1:3]
+    names: list[str] = json.load(sys.stdin)
+    for topic in {name.partition(".")[0] for name in names}:
+        importlib.import_module(f"support.attacks.{topic}")
     os.chdir(base)
-    report = anyio.run(partial(_run_topic, topic, mechanism, Path(base), slow=slow == "slow"))
+    report = anyio.run(_run_all, names, mechanism, Path(base))
     Path(base, "report.json").write_text(json.dumps(report), encoding="utf-8")
 
 

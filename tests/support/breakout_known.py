@@ -50,7 +50,6 @@ _ROOT_BY_NAME: Final = "as root in Landlock, programs are not found by their nam
 _LANDLOCK_AS_ROOT: Final[Mapping[str, str]] = {
     "secrets.programs_by_path": _ROOT_BY_NAME,
     "secrets.shell_start_file": _ROOT_BY_NAME,
-    "swaps.readable_folder_swapped": _ROOT_BY_NAME,
 }
 
 

@@ -57,10 +57,11 @@ _TREE: Final = {
 
 class Scene:
     """One attempt's surroundings. `confined` decides whether the host's own /etc and /usr are the target,
-    `git` whether the worktree has a .git."""
+    `git` whether the worktree has a .git. `host`
+    is the terminal's name, and a signal that does no harm."""
 
     def __init__(
-        self, base: Path, attempt: Attempt, secret: str, *, confined: bool, git: bool, pts: str
+        self, base: Path, attempt: Attempt, secret: str, *, confined: bool, git: bool, host: tuple[str, int]
     ) -> None:
         self.base, self.attempt, self.secret = base, attempt, secret
         self.token = base.name
@@ -84,7 +85,7 @@ class Scene:
         self.etc = Path("/etc") if confined else base / "etc"
         self.usr = Path("/usr/local/bin") if confined else base / "usr"
         self.preload = _sight(self.etc / "ld.so.preload")
-        self.place = self._place(pts)
+        self.place = self._place(*host)
         if attempt.plant:
             attempt.plant(self.place)
         self.before = self._sights()
@@ -112,7 +113,7 @@ class Scene:
                     time.sleep(0.01)
         raise TimeoutError(f"{program} stays open for writing")
 
-    def _place(self, pts: str) -> Place:
+    def _place(self, pts: str, harmless: int) -> Place:
         passwd = (self.etc / "passwd").stat()
         return Place(
             token=self.token,
@@ -129,6 +130,7 @@ class Scene:
             victim=self.victim.pid if self.victim else 0,
             mnt_ns=str(Path("/proc/self/ns/mnt").readlink()),
             pts=pts,
+            harmless=harmless,
             ports={**self.ears.ports, "shm": self.kernel.key},
             sockets=self.ears.paths,
             handle=_handle(self.base / "outside/secret.txt"),

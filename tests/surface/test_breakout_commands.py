@@ -107,7 +107,8 @@ async def test_a_command_leaves_no_process(user_repo: UserRepoFixture, outside: 
 _PROGRAMS: Final = {
     "outside": ["{outside}/folder/tool"],
     "dotdot": ["../../../../../../..{outside}/folder/tool"],
-    "planted_python": ["python3", "-c", "pass"],
+    "planted_python": ["python3", "-c", "import ctypes, json, pev"],
+    "planted_program": ["./python3"],
     "planted_env": ["env"],
     "dash": ["--", "{outside}/folder/tool"],
     "loader": ["/lib64/ld-linux-x86-64.so.2", "{outside}/folder/tool"],

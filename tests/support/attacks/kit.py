@@ -86,6 +86,7 @@ class Place(NamedTuple):  # a data class would double the start-up time of each 
     victim: int
     mnt_ns: str
     pts: str
+    harmless: int
     ports: Mapping[str, int]
     sockets: Mapping[str, str]
     handle: tuple[int, str]

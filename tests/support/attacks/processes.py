@@ -188,30 +188,30 @@ def signal_by_descriptor_owner(at: Place) -> None:
 
 @attempt(alone=True)
 def signal_driver(at: Place) -> None:
-    """A signal to the server. SIGURG does no harm, and the driver counts it."""
-    os.kill(at.driver, signal.SIGURG)
+    """A signal to the server. One that does no harm, and that the driver counts."""
+    os.kill(at.driver, at.harmless)
 
 
 @attempt(alone=True)
-def signal_parents(_at: Place) -> None:
+def signal_parents(at: Place) -> None:
     """A signal to our parent, and to its parent."""
     number = os.getppid()
     while number > 1:
-        os.kill(number, signal.SIGURG)
+        os.kill(number, at.harmless)
         stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
         number = int(stat.rpartition(")")[2].split()[1])
 
 
 @attempt(alone=True)
-def signal_everyone(_at: Place) -> None:
-    """kill -1; with SIGURG, which is ignored by all that do not ask for it."""
-    os.kill(-1, signal.SIGURG)
+def signal_everyone(at: Place) -> None:
+    """kill -1; with a signal that is ignored by all that do not ask for it."""
+    os.kill(-1, at.harmless)
 
 
 @attempt(alone=True)
 def signal_group_of_driver(at: Place) -> None:
     """The process group of the server."""
-    os.killpg(os.getpgid(at.driver), signal.SIGURG)
+    os.killpg(os.getpgid(at.driver), at.harmless)
 
 
 @attempt(victim=True)

@@ -166,7 +166,7 @@ def spin(_at: Place) -> None:
         pass
 
 
-@attempt(ends="timeout", limit_s=1.0, naive=True, slow=True)
+@attempt(ends="timeout", limit_s=0.5, naive=True, slow=True)
 def spin_on_all_cores(at: Place) -> None:
     """The same in several processes, which the first one leaves alone."""
     for _ in range(3):

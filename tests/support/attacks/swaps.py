@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.attacks.kit import Place, attempt
 
-_SPOIL = ("sh", "-c", ": >{began}; cd {work}/sub 2>/dev/null; echo spoiled >file.txt; cat secret.txt")
+_SPOIL = ("/bin/sh", "-c", ": >{began}; cd {work}/sub 2>/dev/null; echo spoiled >file.txt; cat secret.txt")
 
 _RACE = "a race is not always won"
 
