@@ -140,23 +140,24 @@ async def run(
     """Run a program to its end, or kill it and its group after `limit_s` seconds of wall time.
 
     `env` is the whole environment. Each stream keeps at most `output_bytes`. The program inherits the
-    descriptors of `pass_fds`. `started` is called once with its process id; it does not raise, and if it
-    gives False, the program is killed at once. A program that fails is a result, not an exception; raises
-    ToolMissing if it cannot be started.
+    descriptors of `pass_fds`. `started` is called once with its process id, before anything of `stdin` is
+    given; it does not raise, and if it gives False, the program is killed at once. A program that fails is a
+    result, not an exception; raises ToolMissing if it cannot be started.
     """
     out, err = _Capture(output_bytes), _Capture(output_bytes)
     begun = time.monotonic()
-    process = await _open(argv, cwd, env, stdin is not None, pass_fds)
+    with anyio.CancelScope(shield=True):  # a caller that is cancelled here would lose the process
+        process = await _open(argv, cwd, env, stdin is not None, pass_fds)
     ended = False
     try:
         async with anyio.create_task_group() as readers:
             readers.start_soon(_drain, process.stdout, out)
             readers.start_soon(_drain, process.stderr, err)
-            if stdin is not None:
-                readers.start_soon(_feed, process.stdin, stdin)
             with anyio.move_on_after(limit_s):
                 if started is not None and not await started(process.pid):
                     _kill_group(process.pid)
+                if stdin is not None:
+                    readers.start_soon(_feed, process.stdin, stdin)
                 await process.wait()
                 ended = True
             _kill_group(process.pid)

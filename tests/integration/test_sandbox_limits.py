@@ -108,6 +108,40 @@ async def test_a_cancelled_caller_leaves_no_process(tmp_path: Path) -> None:
     assert leftover_processes(mark) == []
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.02])
+async def test_cancelling_at_any_moment_of_the_start_leaves_nothing(tmp_path: Path, delay_s: float) -> None:
+    """bubblewrap alone does: until it has bound itself to its parent's life, killing it frees the command."""
+    mark = f"mark-start-{os.getpid()}-{time.monotonic_ns()}"
+    sandbox = Bubblewrap(bwrap())
+    command = Command(
+        argv=("/bin/sleep", "600", mark), cwd=tmp_path, env=proc.base_env(), limit_s=60, writable=(tmp_path,)
+    )
+    for _ in range(5):
+        with anyio.move_on_after(delay_s):
+            await sandbox.run(command)
+    assert _wait_until_gone(mark) == []
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012])
+def test_a_server_that_is_killed_while_a_command_starts_leaves_nothing(
+    tmp_path: Path, delay_s: float
+) -> None:
+    place = make_place("bubblewrap", "self", tmp_path)
+    mark = _mark(place)
+    server = place.start(
+        *_python(place, f"import time; time.sleep(600)  # {mark}"), readable=_readable(place)
+    )
+    try:
+        end = time.monotonic() + 20
+        while len(leftover_processes(mark)) < 2:  # the server itself, and bubblewrap
+            assert time.monotonic() < end, server.communicate(timeout=1)
+        time.sleep(delay_s)
+    finally:
+        os.kill(server.pid, signal.SIGKILL)
+        server.communicate()
+    assert _wait_until_gone(mark) == []
+
+
 async def test_descriptors_do_not_leak(tmp_path: Path) -> None:
     """Neither to the command, which would see the server's files, nor in the server."""
     sandbox = Bubblewrap(bwrap())
@@ -204,7 +238,7 @@ def test_control_groups_are_removed(tmp_path: Path) -> None:
     with place.start("/bin/sh", "-c", "sleep 100 & true") as server:
         server.communicate(timeout=60)
     assert server.returncode == 0
-    left = [path for parent in nursery.parents.values() for path in parent.glob(f"pev-{server.pid}-*")]
+    left = [path for parent in nursery.parents.values() for path in parent.glob(f"pev-*-{server.pid}-*")]
     assert left == []
 
 
@@ -212,8 +246,9 @@ def test_groups_of_a_server_that_was_killed_are_swept_by_the_next() -> None:
     nursery = Nursery.find()
     if nursery is None:
         pytest.skip("no control group can be made here")
+    inode = Path("/proc/self/ns/pid").stat().st_ino
     dead = 2**22 + 1  # above the largest process id
-    folders = [parent / f"pev-{dead}-0" for parent in set(nursery.parents.values())]
+    folders = [parent / f"pev-{inode}-{dead}-0" for parent in set(nursery.parents.values())]
     for folder in folders:
         folder.mkdir()
     Nursery.find()

@@ -1,8 +1,8 @@
 """The break-out suite: which attempts there are, and what came of each in a sandbox, as root and as a user.
 
-All attempts that a session selects are made by one child process for a sandbox and a user, which is the server
-of that user; tests look up theirs in its report. Without a sandbox (`none`) each attempt must have its
-effect: one that never works proves nothing. `python -m support.breakout` prints all that works where.
+All attempts that a session selects are made by one child process for a sandbox and a user, which is the
+server of that user; tests look up theirs in its report. Without a sandbox (`none`) each attempt must have
+its effect: one that never works proves nothing. `python -m support.breakout` prints all that works where.
 """
 
 import functools
@@ -140,11 +140,9 @@ def _selected(session: pytest.Session) -> dict[tuple[str, str], tuple[str, ...]]
     """Give the attempts that are to be made, by sandbox and user, so that no others are."""
     found: dict[tuple[str, str], list[str]] = {}
     for item in session.items:
-        given = (
-            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        )
-        if isinstance(given.get("attempt"), Attempt):
-            found.setdefault((given.get("mechanism", "none"), given["user"]), []).append(given["attempt"].id)
+        call = getattr(item, "callspec", None)
+        if call and isinstance(one := call.params.get("attempt"), Attempt):
+            found.setdefault((call.params.get("mechanism", "none"), call.params["user"]), []).append(one.id)
     return {key: tuple(names) for key, names in found.items()}
 
 
@@ -161,17 +159,11 @@ def run(mechanism: str, user: str, names: Iterable[str]) -> Report:
         drop = user == "user" and os.geteuid() == 0
         uid = 60_000 + secrets.randbelow(5_000) if drop else os.geteuid()
         os.chown(base, uid, uid if drop else os.getegid())
+        python = _python_for_all() if drop else sys.executable
         secret = f"canary-{secrets.token_hex(12)}"
         with (base / "log").open("wb") as log:
             done = subprocess.run(
-                [
-                    _python_for_all() if drop else sys.executable,
-                    "-m",
-                    "support.breakout_driver",
-                    mechanism,
-                    base,
-                    f"--password={secret}",
-                ],
+                [python, "-m", "support.breakout_driver", mechanism, base, f"--password={secret}"],
                 env={**_environment(base), "GITHUB_TOKEN": secret, "ANTHROPIC_API_KEY": secret},
                 cwd="/",
                 input=json.dumps(list(names)).encode(),

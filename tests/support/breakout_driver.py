@@ -331,7 +331,7 @@ async def _run_all(names: list[str], mechanism: str, base: Path) -> dict[str, An
 
 
 def main() -> None:
-    """Make the attempts that standard input names, and write the report into the base folder, or run as a server that is to be killed."""
+    """Make the attempts that standard input names and write a report, or be a server that is to be killed."""
     os.umask(0o022)
     if sys.argv[1] == "--doomed":
         anyio.run(_run_doomed, sys.argv[2], Path(sys.argv[3]))

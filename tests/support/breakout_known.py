@@ -62,3 +62,9 @@ def reason_it_works(name: str, mechanism: str, user: str) -> str | None:
         ("bubblewrap", "root"): (_EVERYWHERE, _BUBBLEWRAP_AS_ROOT),
     }
     return next((table[name] for table in tables[mechanism, user] if name in table), None)
+
+
+def names() -> set[str]:
+    """Give all attempts that are known to work somewhere."""
+    tables = (_EVERYWHERE, _AS_USER, _LANDLOCK, _LANDLOCK_AS_USER, _LANDLOCK_AS_ROOT, _BUBBLEWRAP_AS_ROOT)
+    return {name for table in tables for name in table}

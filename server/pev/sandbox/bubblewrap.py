@@ -2,13 +2,14 @@
 
 The command is a process without privileges in a new user, process, network, IPC and host name namespace.
 It starts only after its limits are set, and all of it is gone when `run` returns or is cancelled, or when the
-server dies.
+server dies: until bubblewrap has bound itself to our life, the command waits for a word from us.
 """
 
 import contextlib
 import os
 import re
 import resource
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +19,10 @@ from typing import Final
 import anyio
 
 from pev import proc
-from pev.errors import InvalidInput, PevError, SandboxUnavailable, ToolMissing
+from pev.errors import InvalidInput, PevError, SandboxUnavailable
 from pev.proc import Completed, Ending
 from pev.sandbox import seccomp
-from pev.sandbox.cgroup import Group, Nursery
+from pev.sandbox.cgroup import SHELL, Group, Nursery
 from pev.sandbox.descriptors import close_all, in_memory
 from pev.sandbox.grants import Mount, Show, plan
 from pev.sandbox.interface import Command, Sandbox
@@ -34,6 +35,13 @@ from pev.text import one_line
 UID: Final = 1000  # as in etc/passwd; many programs refuse to run as root, and nothing here is root
 # folders of the sandbox, private to each command
 _TMP, _VAR_TMP, _SHARED = "/tmp", "/var/tmp", "/dev/shm"  # nosec B108
+# bubblewrap binds the first process inside to its parent's life only after it has started the second one.
+# Whoever is killed before that leaves them running: so the second one is this shell, which reads the word
+# that we send once we see the first one wait, and ends if the pipe closes without it.
+_GATE: Final = 'read -r word && exec "$@"'
+_WORD: Final = b"go\n"
+_POLL_S: Final = 0.0005
+_POLLS: Final = 20_000
 _GONE_S: Final = 10.0
 _CHILD: Final = re.compile(rb'"child-pid":\s*(\d+)')
 _EXIT: Final = re.compile(rb'"exit-code":\s*(-?\d+)')
@@ -148,6 +156,10 @@ class _Launch:
             return False
         with contextlib.suppress(BrokenPipeError):
             os.write(self.go, b"x")
+        for _ in range(_POLLS):
+            if not _begins(int(found[1])):
+                break
+            await anyio.sleep(_POLL_S)
         return True
 
     def _bound(self, child: int) -> None:
@@ -162,8 +174,10 @@ class _Launch:
             Path(f"/proc/{child}/oom_score_adj").write_text("1000", encoding="ascii")
 
     async def ended(self) -> None:
-        """Wait until the process namespace is empty, and clear up."""
+        """End the process namespace, wait until it is empty, and clear up."""
         if self.pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             with anyio.move_on_after(_GONE_S):
                 await anyio.wait_readable(self.pidfd)
         if self.group is not None:
@@ -227,14 +241,15 @@ class Bubblewrap(Sandbox):
             listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
             args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))
             launch.theirs = (*launch.theirs, args_fd)
-            argv = [str(self.program), "--args", str(args_fd), "--", *command.argv]
+            gate = _GATE if command.stdin is not None else f"{_GATE} < /dev/null"
+            argv = [str(self.program), "--args", str(args_fd), "--", SHELL, "-c", gate, "sh", *command.argv]
             try:
                 done = await proc.run(
                     launch.joined(argv),
                     cwd=Path("/"),
                     env={},
                     limit_s=command.limit_s,
-                    stdin=command.stdin,
+                    stdin=_WORD + (command.stdin or b""),
                     output_bytes=command.output_bytes,
                     pass_fds=launch.theirs,
                     started=launch.started,
@@ -250,8 +265,11 @@ def _descriptors(
     limit_s: float, limits: Limits, nursery: Nursery | None
 ) -> Iterator[tuple[_Launch, dict[str, int]]]:
     filter_fd = in_memory("filter", seccomp.program())
-    status, status_fd = os.pipe2(os.O_CLOEXEC)
+    status, writer = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(status, False)
+    # open for reading too: bubblewrap that is killed by SIGPIPE, because we died, leaves a stuck process
+    status_fd = os.open(f"/proc/self/fd/{writer}", os.O_RDWR | os.O_CLOEXEC)
+    os.close(writer)
     block_fd, go = os.pipe2(os.O_CLOEXEC)
     fds = {"seccomp_fd": filter_fd, "block_fd": block_fd, "status_fd": status_fd}
     launch = _Launch(limits, limit_s, nursery, status, go, tuple(fds.values()))
@@ -261,8 +279,21 @@ def _descriptors(
         launch.close()
 
 
+def _begins(first: int) -> bool:
+    """Say whether the first process inside has still to start the second one, or to bind itself to us.
+
+    Once it has a child and sleeps, it waits for that, and has done both.
+    """
+    try:
+        state = Path(f"/proc/{first}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+        children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")
+    except OSError:
+        return False  # it has ended
+    return state != "Z" and not (children.strip() and state == "S")
+
+
 def _read(done: Completed, command: Command, launch: _Launch) -> Completed:
-    """Say what became of the command itself. Raises SandboxUnavailable, ToolMissing."""
+    """Say what became of the command itself. Raises SandboxUnavailable."""
     if launch.fault:
         raise SandboxUnavailable(launch.fault, hint="See `pev doctor`.")
     done = replace(done, argv=command.argv)
@@ -270,10 +301,5 @@ def _read(done: Completed, command: Command, launch: _Launch) -> Completed:
         return done
     if _EXIT.search(launch.said) is None:
         said = one_line(done.stderr.decode("utf-8", "replace"), _LOG_CHARS)
-        if launch.pidfd >= 0 and "execvp" in said:
-            raise ToolMissing(
-                f"program {command.argv[0]!r} cannot be started in the sandbox: {said}",
-                hint="Name a program of the system or of the worktree.",
-            )
         raise SandboxUnavailable(f"bubblewrap could not set up: {said}", hint="See `pev doctor`.")
     return named_signal(done)

@@ -6,8 +6,10 @@ limits per process are what remains.
 
 import atexit
 import contextlib
+import functools
 import itertools
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ _ROOT: Final = Path("/sys/fs/cgroup")
 _OWN: Final = Path("/proc/self/cgroup")
 _SETTLE_S: Final = 1.0
 _V2: Final = {"memory": ("memory.max", "memory.swap.max", "memory.oom.group"), "pids": ("pids.max",)}
-_SHELL: Final = "/bin/sh"
+SHELL: Final = "/bin/sh"
 _ENTER: Final = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"'
 _count = itertools.count()
 
@@ -44,7 +46,7 @@ class Group:
 
     def entering(self, argv: Sequence[str]) -> list[str]:
         """Give the arguments of a program that enters the group, or fails, and then becomes another."""
-        return [_SHELL, "-c", _ENTER, "sh", *self.entrances, "--", *argv]
+        return [SHELL, "-c", _ENTER, "sh", *self.entrances, "--", *argv]
 
     def members(self) -> list[int]:
         """List the processes in the group."""
@@ -103,7 +105,7 @@ class Nursery:
     def make(self, limits: Limits) -> Group:
         """Make a group with limits. Raises OSError."""
         _clear()
-        name = f"pev-{os.getpid()}-{next(_count)}"
+        name = f"{_prefix()}{os.getpid()}-{next(_count)}"
         folders = tuple(dict.fromkeys(parent / name for parent in self.parents.values()))
         group = Group(folders, self.version)
         try:
@@ -128,11 +130,13 @@ class Nursery:
             yield "pids.max", str(limits.processes)
 
     def sweep(self) -> None:
-        """Remove the groups of servers that are gone; one that still holds processes stays."""
+        """Kill what servers that are gone have left behind, and remove their groups."""
         for parent in set(self.parents.values()):
-            for folder in parent.glob("pev-*-*"):
+            for folder in parent.glob(f"{_prefix()}*"):
                 with contextlib.suppress(OSError, ValueError):
-                    if not _alive(int(folder.name.split("-")[1])):
+                    if not _alive(int(folder.name.split("-")[2])):
+                        for pid in Group((folder,), self.version).members():
+                            os.kill(pid, signal.SIGKILL)
                         folder.rmdir()
 
     @classmethod
@@ -175,6 +179,12 @@ class Nursery:
                 if usable and os.access(folder, os.W_OK) and folder.is_relative_to(root):
                     return cls(dict.fromkeys(sorted(usable), folder), 2)
         return None
+
+
+@functools.cache
+def _prefix() -> str:
+    """Name our groups after the process namespace: in another one, a process id is somebody else's."""
+    return f"pev-{Path('/proc/self/ns/pid').stat().st_ino}-"
 
 
 def _alive(pid: int) -> bool:
