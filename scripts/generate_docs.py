@@ -50,7 +50,7 @@ SETTINGS: Final = {
     "bot_name": "author of PEV's commits",
     "bot_email": "address of that author",
     "resources_as_tools": "offer resources as tools, for hosts that cannot read them",
-    "pass_env": "names of variables that checks see, and that a trusted policy may ask for",
+    "pass_env": "names of variables that a trusted policy may ask for",
 }
 
 

@@ -82,11 +82,20 @@ def fingerprint(check: str, rule: str, path: str | None, context: str, nth: int 
     return digest_of("\0".join((check, rule, path or "", folded, str(nth))).encode("utf-8", "replace"))
 
 
+class NetworkDenial(Model):
+    """A connection that the code under test was refused; no `reason` says that nobody allowed the host."""
+
+    host: str
+    port: int
+    reason: str = ""
+
+
 class CheckResult(Model):
     """What one check says about one tree.
 
     `excerpt` holds at most 64 KiB of harmless text, the middle cut out; the whole log is the blob
-    `log`. `reason` is one short sentence, always there unless the outcome is PASSED.
+    `log`. `reason` is one short sentence, always there unless the outcome is PASSED. `hint` says what of the
+    network or of the machine the code under test seems to have missed.
     """
 
     check: str
@@ -102,6 +111,8 @@ class CheckResult(Model):
     cached: bool = False
     excerpt: str = ""
     log: Digest | None = None
+    hint: str = ""
+    denied: tuple[NetworkDenial, ...] = ()
 
 
 class GateReport(Model):

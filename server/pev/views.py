@@ -19,6 +19,7 @@ class CheckView(Model):
     old: int = Field(description="findings that the base had already")
     seconds: float
     sandboxed: bool
+    hint: str = Field(default="", description="what of the network or the machine its code was denied")
     log: str = Field(default="", description="resource with the whole result")
 
 
@@ -110,6 +111,7 @@ def view_gate(report: GateReport, *, attempt: int = 0, log_uri: str = "") -> Gat
                 old=sum(not one.counts() for one in check.findings),
                 seconds=round(check.seconds, 3),
                 sandboxed=check.sandboxed,
+                hint=check.hint if check.outcome is not Outcome.PASSED else "",
                 log=f"{log_uri}/{check.check}" if log_uri else "",
             )
             for check in report.checks

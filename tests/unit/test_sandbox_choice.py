@@ -201,8 +201,19 @@ def test_a_program_is_looked_for_as_execvp_does() -> None:
 @pytest.mark.parametrize(
     ("done", "word"),
     [
-        (_completed(6, stderr=b"curl: (6) Could not resolve host: example.com"), "network is off"),
-        (_completed(1, stderr=b"OSError: [Errno 101] Network is unreachable"), "network is off"),
+        (_completed(6, stderr=b"curl: (6) Could not resolve host: example.com"), "network to example.com ("),
+        (
+            _completed(1, stderr=b"getaddrinfo ENOTFOUND registry.example.org"),
+            "network to registry.example.org (",
+        ),
+        (
+            _completed(
+                1,
+                stderr=b"Pool(host='api.example.com', port=443): Failed to establish a new connection",
+            ),
+            "network to api.example.com (",
+        ),
+        (_completed(1, stderr=b"OSError: [Errno 101] Network is unreachable"), "network (none is allowed)"),
         (_completed(1, stdout=b"touch: cannot touch '/x': Read-only file system"), "denied by policy"),
         (_completed(1, stderr=b"AssertionError"), ""),
         (_completed(0, stderr=b"Network is unreachable"), ""),

@@ -35,6 +35,7 @@ class Command(Check):
                 clock=job.clock,
                 interpreter=interpreter,
                 writable=True,
+                reach=job.reach,
             )
         except (EnvironmentUnavailable, ToolMissing) as exc:
             return Measured(unmeasured=str(exc), outside=True)

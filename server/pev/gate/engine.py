@@ -20,7 +20,7 @@ from pev.gate.demands import ALWAYS
 from pev.gate.environment import Environments
 from pev.gate.harness import HarnessBuilder
 from pev.gate.interface import Check, GateRequest, Trust, readable
-from pev.gate.measure import Measurer, Round
+from pev.gate.measure import Measurer, Round, may_be_kept
 from pev.gate.registry import checks_for
 from pev.gate.store import Store
 from pev.gate.tools import versions
@@ -28,6 +28,7 @@ from pev.gate.workspace import Workspace, scratch_folder
 from pev.models import Digest, ObjectId, hash_json, now
 from pev.repos.objects import Change
 from pev.sandbox.interface import Sandbox
+from pev.sandbox.permits import Grants, allowance, granted
 
 __all__ = ["Gate", "GateRequest", "Trust"]
 
@@ -67,8 +68,8 @@ class Gate:
             return blank.model_copy(update={"outcome": Outcome.INCONCLUSIVE, "reason": NOTHING})
         if len(checks) == 1:
             return blank.model_copy(update={"outcome": Outcome.FAILED, "reason": NO_CHECKS})
-        if (kept := self._store.report(key)) is not None:
-            return kept.model_copy(update={"seconds": time.monotonic() - begun})
+        if (known := self._store.report(key)) is not None:
+            return known.model_copy(update={"seconds": time.monotonic() - begun})
         changes = tuple(await request.depot.changes(base_tree, request.snapshot))
         results = await self._run(request, base_tree, checks, changes, progress)
         report = _conclude(blank, results).model_copy(
@@ -77,7 +78,8 @@ class Gate:
                 "seconds": time.monotonic() - begun,
             }
         )
-        if all(result.outcome is not Outcome.INCONCLUSIVE for result in results):
+        kept = may_be_kept(await self._grants(request))
+        if kept and all(result.outcome is not Outcome.INCONCLUSIVE for result in results):
             await to_thread.run_sync(self._store.keep_report, report)
         return report
 
@@ -129,7 +131,8 @@ class Gate:
                 environments=self._environments,
                 folder=folder,
             )
-            this = Round(request, base_tree, harness, changes, lines, bench, begun)
+            grants = await self._grants(request)
+            this = Round(request, base_tree, harness, changes, lines, bench, grants, begun)
 
             async def one(check: Check) -> None:
                 results[check.name] = await self._measurer.result(this, check)
@@ -145,6 +148,11 @@ class Gate:
                 for check in checks:
                     tasks.start_soon(one, check)
         return [results[check.name] for check in checks]
+
+    async def _grants(self, request: GateRequest) -> Grants:
+        """Give what the repository's code gets while it runs. Raises ConfigInvalid."""
+        wanted, trusted = request.policy.policy.sandbox, request.trust is Trust.TRUSTED
+        return await to_thread.run_sync(lambda: granted(wanted, allowance(self._config), trusted=trusted))
 
     async def _key(
         self, request: GateRequest, base_tree: ObjectId | None, checks: tuple[Check, ...]
@@ -165,6 +173,7 @@ class Gate:
             "machine": [platform.system(), platform.machine()],
             "limits": [self._config.check_limit_s, request.limit_s],
             "sandbox": self._sandbox.name,
+            "grants": (await self._grants(request)).model_dump(mode="json"),
             "audit": [self._config.audit_service, self._config.audit_osv_url],
             "day": now().date().isoformat(),
             "environments": await self._resolved(request, base_tree, checks),

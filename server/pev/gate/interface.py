@@ -14,12 +14,13 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from pev.findings import Effect, Finding, Severity, fingerprint
+from pev.findings import Effect, Finding, NetworkDenial, Severity, fingerprint
 from pev.gate.demands import CheckSettings, LoadedPolicy, Policy
 from pev.models import Digest, LetThrough, Model, ObjectId
 from pev.plan import Plan
 from pev.proc import Completed
 from pev.repos.objects import Change, Entry, Status
+from pev.sandbox.reach import Reach
 from pev.text import one_line
 
 
@@ -84,7 +85,7 @@ class Measured(Model):
     `unmeasured` is the reason why the tree, or a part of it, could not be measured: then the check is not
     conclusive, whatever it found. `outside` says that this reason lies not in the tree (no time left, no
     index, no trust): such a measurement is never reused, and says nothing about the repository. `facts` are
-    figures that the other side is compared with.
+    figures that the other side is compared with. `hint` and `denied` are what its code seems to have missed.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -93,6 +94,8 @@ class Measured(Model):
     facts: dict[str, Any] = Field(default_factory=dict)
     environment: Digest | None = None
     outside: bool = False
+    hint: str = ""
+    denied: tuple[NetworkDenial, ...] = ()
     log: bytes = Field(default=b"", exclude=True, repr=False)
 
 
@@ -160,8 +163,12 @@ class Bench(Protocol):
         interpreter: Interpreter | None = None,
         env: Mapping[str, str] | None = None,
         writable: bool = False,
+        reach: Reach | None = None,
     ) -> Completed:
-        """Run a program in the sandbox, within the time that is left."""
+        """Run a program in the sandbox, within the time that is left.
+
+        `reach` is for programs that run the repository's code, and gives them what is granted to it.
+        """
 
     async def touched(self, checkout: Checkout) -> tuple[str, ...]:
         """List tracked files of a checkout that are no longer as they were written."""
@@ -174,7 +181,8 @@ class Bench(Protocol):
 class CheckJob:
     """One check, on one project, on one side.
 
-    `base` measures the same check on the base, once, and gives None where there is no base.
+    `base` measures the same check on the base, once, and gives None where there is no base. `reach` is what
+    the repository's code gets while it runs.
     """
 
     side: Side
@@ -189,6 +197,7 @@ class CheckJob:
     bench: Bench
     base: Callable[[], Awaitable[Measured | None]]
     approved: frozenset[str] = field(default_factory=frozenset)
+    reach: Reach = field(default_factory=Reach)
 
     @property
     def tree(self) -> ObjectId:

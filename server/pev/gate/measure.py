@@ -13,7 +13,15 @@ from anyio import to_thread
 
 from pev.config import Config
 from pev.errors import PevError
-from pev.findings import Age, CheckResult, Effect, Finding, Outcome, outcome_of_findings
+from pev.findings import (
+    Age,
+    CheckResult,
+    Effect,
+    Finding,
+    NetworkDenial,
+    Outcome,
+    outcome_of_findings,
+)
 from pev.gate.command import Command
 from pev.gate.demands import ALWAYS, BUILT_IN
 from pev.gate.harness import Harness
@@ -25,6 +33,8 @@ from pev.gate.workspace import Workspace
 from pev.models import Digest, ObjectId, hash_json
 from pev.repos.objects import Change
 from pev.sandbox.interface import Sandbox
+from pev.sandbox.permits import Grants
+from pev.sandbox.reach import Reach
 from pev.text import one_line
 
 UNTRUSTED = (
@@ -42,6 +52,7 @@ class Round:
     changes: tuple[Change, ...]
     changed_lines: Mapping[str, frozenset[int]]
     bench: Workspace
+    grants: Grants = field(default_factory=Grants)
     begun: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -104,6 +115,8 @@ class Measurer:
             sandboxed=self._sandbox.confines,
             excerpt=await to_thread.run_sync(excerpt, log),
             log=await to_thread.run_sync(self._put_log, log) if log else None,
+            hint="; ".join(dict.fromkeys(part.hint for part in parts if part.hint)),
+            denied=tuple(dict.fromkeys(denial for part in parts for denial in part.denied)),
         )
 
     async def prepare(self, this: Round, checks: Iterable[Check], ready: anyio.Event) -> None:
@@ -159,13 +172,13 @@ class Measurer:
             [check.name, root, this.base_tree, request.trusted_commit, request.policy.hash, request.trust],
             sorted([path, request.snapshot] for path in this.harness.approved),
             versions(*check.tools) if check.tools else {},
-            [self._sandbox.name, wanted],
+            [self._sandbox.name, wanted, this.grants.model_dump(mode="json")],
         ]
         key = hash_json(value)
-        if (kept := self._store.measured(key)) is not None:
+        if may_be_kept(this.grants) and (kept := self._store.measured(key)) is not None:
             return kept
         _, measured = await self._measure(this, check, root, Side.BASE, Once(_nothing))
-        if not measured.outside:
+        if not measured.outside and may_be_kept(this.grants):
             await to_thread.run_sync(self._store.keep_measured, key, measured)
         return measured
 
@@ -184,6 +197,7 @@ class Measurer:
             spent_s = time.monotonic() - this.begun  # before any slot was waited for
         slot = self._slots if side is Side.CANDIDATE else anyio.Semaphore(1)
         async with slot:
+            reach = Reach(this.grants)
             clock = Clock(min(limit for limit in limits if limit is not None), spent_s)
             job = CheckJob(
                 side=side,
@@ -198,9 +212,10 @@ class Measurer:
                 bench=this.bench,
                 base=base,
                 approved=this.harness.approved,
+                reach=reach,
             )
             try:
-                return clock, await check.run(job)
+                return clock, _missed(await check.run(job), reach)
             except PevError as exc:
                 return clock, Measured(unmeasured=str(exc), outside=True)
             except (RecursionError, MemoryError) as exc:
@@ -209,6 +224,16 @@ class Measurer:
                 )
             finally:
                 this.seconds[check.name] = this.seconds.get(check.name, 0.0) + clock.spent_s()
+
+
+def may_be_kept(grants: Grants) -> bool:
+    """Say whether what was measured may be used again: not if it saw variables, which no key can tell."""
+    return not grants.env
+
+
+def _missed(measured: Measured, reach: Reach) -> Measured:
+    denied = tuple(NetworkDenial(host=one.host, port=one.port, reason=one.reason) for one in reach.denials)
+    return measured.model_copy(update={"hint": reach.hint, "denied": denied})
 
 
 async def _nothing() -> Measured | None:

@@ -114,6 +114,7 @@ async def run_tests(
         interpreter=interpreter,
         env=env,
         writable=True,
+        reach=job.reach,
     )
     story = _read_report(report)
     run = _believe(done, story, job.clock.limit_s, _read_json(measured) if coverage else None)

@@ -208,6 +208,7 @@ async def _set_up(job: CheckJob, checkout: Checkout, interpreter: Interpreter) -
             clock=job.clock,
             interpreter=interpreter,
             writable=True,
+            reach=job.reach,
         )
         if done.ending is not Ending.EXITED or done.code != 0:
             return f"setup {' '.join(argv)!r}: {ended_badly(argv[0], done, job.clock.limit_s)}"

@@ -53,7 +53,12 @@ class Types(Check):
             return Measured(unmeasured=str(exc), outside=True)
         argv = _argv(job, checkout, folder / config if config else None, table, plugins, interpreter)
         done = await job.bench.run(
-            argv, cwd=folder, checkout=checkout, clock=job.clock, interpreter=interpreter
+            argv,
+            cwd=folder,
+            checkout=checkout,
+            clock=job.clock,
+            interpreter=interpreter,
+            reach=job.reach if plugins else None,
         )
         if done.ending is not Ending.EXITED:
             return unusable("mypy", done, job.clock)

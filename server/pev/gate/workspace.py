@@ -31,6 +31,7 @@ from pev.proc import Completed
 from pev.repos.lock import is_locked, try_lock
 from pev.repos.scratch import LOCK, remove_folder
 from pev.sandbox.interface import Command, Sandbox
+from pev.sandbox.reach import Reach
 
 _Stamp = tuple[int, int, int]
 SCRATCH: Final = "scratch"
@@ -150,15 +151,17 @@ class Workspace(Bench):
         interpreter: Interpreter | None = None,
         env: Mapping[str, str] | None = None,
         writable: bool = False,
+        reach: Reach | None = None,
     ) -> Completed:
-        """Run a program in the sandbox, within the time that is left, with a home and a /tmp of its own."""
+        """Run a program in the sandbox, within the time that is left, with a home and a /tmp of its own.
+
+        With `reach` it also gets what the repository's code was granted.
+        """
         bins = [str(path) for path in interpreter.bins] if interpreter else []
         own = proc.base_env()
-        given = {name: os.environ[name] for name in self._config.pass_env if name in os.environ}
         home, tmp = checkout.scratch / "home", checkout.scratch / "tmp"
         whole = {
             **own,
-            **given,
             "PATH": os.pathsep.join([*bins, own["PATH"]]),
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / ".config"),
@@ -179,7 +182,11 @@ class Workspace(Bench):
             readable=readable,
             output_bytes=self._config.output_bytes,
         )
-        return await self._sandbox.run(command)
+        if reach is None:
+            return await self._sandbox.run(command)
+        done = await self._sandbox.run(reach.widened(command))
+        reach.heard(done)
+        return done
 
     async def touched(self, checkout: Checkout) -> tuple[str, ...]:
         """List files of a checkout that were changed or removed since they were written.

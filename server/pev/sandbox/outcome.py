@@ -2,8 +2,9 @@
 
 import errno
 import os
+import re
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,10 @@ _NETWORK: Final = (
     "getaddrinfo",
     "enetunreach",
     "eai_again",
+)
+_HOST: Final = re.compile(
+    r"(?:could not resolve host:? |enotfound |eai_again |resolve(?: address)?:? |host=|connect to )"
+    r"['\"]?([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\.[a-z0-9-]{1,62}[a-z0-9])\b"
 )
 _FILES: Final = ("read-only file system", "permission denied", "operation not permitted", "no space left")
 
@@ -59,10 +64,22 @@ def require_program(command: Command, shown: Iterable[Path] = (Path("/"),)) -> N
     )
 
 
-def hint_of(done: Completed) -> str:
+def _no_network(text: str, hosts: Sequence[str]) -> str:
+    """Say what of the network is there; the host is named if the program did so."""
+    found = _HOST.search(text)
+    to = f" to {found[1]}" if found else ""
+    there = f"only {', '.join(hosts)}, through a proxy, is allowed" if hosts else "none is allowed"
+    return (
+        f"denied by policy: network{to} ({there}), so trying again does not help;"
+        " a person can allow it in pev.toml on the base branch"
+    )
+
+
+def hint_of(done: Completed, hosts: Sequence[str] = ()) -> str:
     """Guess from what a failed command wrote whether the sandbox is why; "" if nothing looks like it.
 
-    A guess: programs word the same refusal in many ways, and may lie. Nothing is decided by it.
+    `hosts` are those that it may reach. A guess: programs word the same refusal in many ways, and may lie.
+    Nothing is decided by it.
     """
     if done.ok:
         return ""
@@ -70,10 +87,7 @@ def hint_of(done: Completed) -> str:
         (done.stdout[-_TAIL_BYTES:] + b"\n" + done.stderr[-_TAIL_BYTES:]).decode("utf-8", "replace").lower()
     )
     if any(word in text for word in _NETWORK):
-        return (
-            "network is off by policy, so trying again does not help;"
-            " a person can allow hosts in pev.toml on the base branch"
-        )
+        return _no_network(text, hosts)
     if any(word in text for word in _FILES):
         return (
             "a command can write only in its worktree, its home and /tmp, and see nothing of git or of the"

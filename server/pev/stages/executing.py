@@ -10,15 +10,14 @@ from pev.errors import InvalidInput, WorktreeMissing
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import LoadedPolicy, load_policy
 from pev.models import Caller, RunId, Scope, digest_of, require_scope, run_stream
-from pev.proc import Completed
 from pev.repos import files
 from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
 from pev.run import RunState, Status
-from pev.sandbox.interface import Command, Denial
-from pev.sandbox.outcome import hint_of
-from pev.sandbox.permits import Grants, narrowed
+from pev.sandbox.interface import Command
+from pev.sandbox.permits import Grants
 from pev.sandbox.probe import interpreter_folders
+from pev.sandbox.reach import Reach
 from pev.text import clip, harmless
 from pev.views import CommandResult
 
@@ -126,23 +125,18 @@ class Executing:
         home = self._core.config.state_dir / "homes" / run_id
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         grants = await self._grants(run_id)
-        denials: list[Denial] = []
-        own = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = await self._core.sandbox.run(
-            Command(
-                argv=tuple(argv),
-                cwd=root,
-                env=proc.base_env({**grants.variables(), **own}),
-                limit_s=limit_s,
-                writable=(root, home),
-                readable=(*interpreter_folders(), *grants.read),
-                hosts=grants.hosts,
-                addresses=grants.addresses,
-                on_denial=denials.append,
-                output_bytes=self._core.config.output_bytes,
-                limits=narrowed(grants.limits),
-            )
+        reach = Reach(grants)
+        command = Command(
+            argv=tuple(argv),
+            cwd=root,
+            env=proc.base_env({"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}),
+            limit_s=limit_s,
+            writable=(root, home),
+            readable=interpreter_folders(),
+            output_bytes=self._core.config.output_bytes,
         )
+        done = await self._core.sandbox.run(reach.widened(command))
+        reach.heard(done)
         text = harmless(done.stdout + done.stderr)
         log = await self._core.put_blob(text.encode(), "text/plain")
         result = CommandResult(
@@ -154,11 +148,11 @@ class Executing:
             seconds=round(done.seconds, 3),
             sandboxed=self._core.sandbox.confines,
             sandbox=self._core.sandbox.name,
-            hint="; ".join(_hints(done, grants)) if self._core.sandbox.confines else "",
-            denied=tuple(map(str, denials)),
+            hint=reach.hint if self._core.sandbox.confines else "",
+            denied=tuple(map(str, reach.denials)),
         )
         body = result.model_dump(mode="json", exclude={"output"}) | {"grants": grants.model_dump(mode="json")}
-        kinds = [(Kind.NETWORK_DENIED, asdict(one)) for one in denials] + [(Kind.COMMAND_RAN, body)]
+        kinds = [(Kind.NETWORK_DENIED, asdict(one)) for one in reach.denials] + [(Kind.COMMAND_RAN, body)]
         events = [NewEvent(kind=kind, actor=Actor.of(caller), payload=payload) for kind, payload in kinds]
         await self._core.append(run_stream(run_id), events)
         return result
@@ -171,11 +165,6 @@ class Executing:
             self._policies[run_id] = await load_policy(depot, state.trusted_commit)
         policy = self._policies[run_id]
         return await self._core.grants(state.repo, policy.hash, policy.policy.sandbox)
-
-
-def _hints(done: Completed, grants: Grants) -> list[str]:
-    hint = hint_of(done)
-    return [one for one in (hint, grants.hint() if hint else "") if one]
 
 
 def worktree_of(state: RunState) -> Worktree:

@@ -4,7 +4,7 @@ The gate goes on when a caller stops waiting; the next call joins it. A gate who
 again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -16,7 +16,7 @@ from pev.findings import CheckResult, GateReport, Outcome
 from pev.gate.engine import Gate
 from pev.gate.interface import GateRequest, Trust
 from pev.gate.policy import Detected, LoadedPolicy, Policy, detect, load_policy
-from pev.models import Caller, Model, ObjectId, RunId, Scope, repo_stream, require_scope
+from pev.models import Caller, Model, ObjectId, RunId, Scope, repo_stream, require_scope, run_stream
 from pev.repos.depot import Depot
 from pev.repos.snapshot import snapshot_working_tree, take_snapshot
 from pev.run import RunState, Status
@@ -86,7 +86,7 @@ class Verifying:
         result = await self._gate.check_one(request, name)
         body = {"check": name, "snapshot": request.snapshot, "outcome": result.outcome.value}
         event = NewEvent(kind=Kind.CHECK_RAN, actor=Actor.of(caller), payload=body)
-        await self._core.append(repo_stream(user_repo.id), [event])
+        await self._core.append(repo_stream(user_repo.id), [*_denials(caller, [result]), event])
         return result
 
     async def check_run(self, caller: Caller, name: str, run_id: RunId) -> CheckResult:
@@ -94,7 +94,9 @@ class Verifying:
         require_scope(caller, Scope.VERIFY)
         state = await self._core.state(run_id)
         request = await self._request(state)
-        return await self._gate.check_one(request, name)
+        result = await self._gate.check_one(request, name)
+        await self._core.append(run_stream(run_id), _denials(caller, [result]))
+        return result
 
     async def judge_path(
         self,
@@ -122,7 +124,9 @@ class Verifying:
             "key": report.key,
         }
         event = NewEvent(kind=Kind.GATE_JUDGED, actor=Actor.of(caller), payload=body)
-        await self._core.append(repo_stream(user_repo.id), [event])
+        await self._core.append(
+            repo_stream(user_repo.id), [*_denials(caller, () if report.cached else report.checks), event]
+        )
         return report
 
     async def request_for_path(
@@ -270,9 +274,10 @@ class Verifying:
                 if one.counts()
             ][:500],
         }
-        event = NewEvent(kind=Kind.GATE_FINISHED, actor=Actor.of(caller), payload=body)
+        finished = NewEvent(kind=Kind.GATE_FINISHED, actor=Actor.of(caller), payload=body)
+        events = [*_denials(caller, () if report.cached else report.checks), finished]
         await self._core.decide(
-            state.id, lambda now: [event] if now.status is Status.VERIFYING else _lost(now)
+            state.id, lambda now: events if now.status is Status.VERIFYING else _lost(now)
         )
 
     async def _give_up(self, caller: Caller, run_id: RunId, exc: BaseException) -> None:
@@ -285,6 +290,19 @@ class Verifying:
         state = await self._core.state(run_id)
         running = state.gate is not None and state.gate.outcome is None
         return Judged(state, None if running else await self._core.report(state))
+
+
+def _denials(caller: Caller, results: Iterable[CheckResult]) -> list[NewEvent]:
+    """Give an event for each connection that code under test was refused."""
+    return [
+        NewEvent(
+            kind=Kind.NETWORK_DENIED,
+            actor=Actor.of(caller),
+            payload={**denial.model_dump(mode="json"), "check": result.check},
+        )
+        for result in results
+        for denial in result.denied
+    ]
 
 
 def _lost(state: RunState) -> Sequence[NewEvent]:
