@@ -59,6 +59,40 @@ def test_a_command_works_in_its_folder(place: Place) -> None:
     assert (place.folder / "moved").read_text(encoding="utf-8") == "yes"
 
 
+def test_git_and_processes_work_in_it(place: Place) -> None:
+    """Neither needs what the filter refuses; git ends when it may not look for its system file."""
+    done = place.run("/bin/sh", "-c", "git init -q made && git -C made status --porcelain && nice -n 5 true")
+    assert done.code == 0, done
+    done = place.python(
+        "import asyncio, multiprocessing, os, shutil\n"
+        "async def child():\n"
+        "    return await (await asyncio.create_subprocess_exec('/bin/true')).wait()\n"
+        "fork = multiprocessing.get_context('fork')\n"
+        "near, far = fork.Pipe()\n"
+        "process = fork.Process(target=far.send, args=(3,)); process.start()\n"
+        "open('file', 'w').close(); os.utime('file'); shutil.copy2('file', 'copy'); os.nice(1)\n"
+        "print(asyncio.run(child()), near.recv())"
+    )
+    assert done.stdout == "0 3\n", done
+
+
+def test_a_program_is_found_by_its_name(place: Place) -> None:
+    """By us, without any module of an interpreter that the command may not see."""
+    (place.folder / "folder").mkdir()
+    found = place.run("true", env={"PATH": "folder:/absent:/usr/bin:/bin"})
+    assert (found.code, found.error) == (0, ""), found
+
+
+def test_no_setuid_file_is_made(place: Place) -> None:
+    """A mode of a folder that is inherited stays; only asking for the bit is refused."""
+    (place.folder / "shared").mkdir()
+    (place.folder / "shared").chmod(0o2777)
+    done = place.run("/bin/sh", "-c", "mkdir shared/below && cp /bin/true true && chmod 4755 true")
+    assert done.code == 1, done
+    assert (place.folder / "shared/below").stat().st_mode & 0o2000
+    assert not (place.folder / "true").stat().st_mode & 0o6000
+
+
 def test_nothing_outside_is_read_or_written(place: Place) -> None:
     secret, canary = place.outside / "secret", place.outside / "canary"
     for path in (secret, canary):

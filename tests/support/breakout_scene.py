@@ -301,16 +301,24 @@ class _KernelObjects:
 
     def sight(self) -> str:
         """Say whether a second segment has come."""
+        for kind, more in (("shmget", (0, 0)), ("semget", (0, 0)), ("msgget", (0,))):
+            with suppress(OSError):
+                call(kind, self.key + 1, *more)
+                return f"something was left: {kind}"
         with suppress(OSError):
-            call("shmget", self.key + 1, 0, 0)
-            return "a segment was left"
-        return "as made"
+            os.close(call("mq_open", self.queue, os.O_RDONLY, 0, None))
+            return "as made"
+        return "as made, without a queue"
 
     def close(self) -> None:
         """Remove both, and what an attempt left."""
         for key in (self.key, self.key + 1):
             with suppress(OSError):
                 call("shmctl", call("shmget", key, 0, 0), 0, None)
+        with suppress(OSError):
+            call("semctl", call("semget", self.key + 1, 0, 0), 0, 0)
+        with suppress(OSError):
+            call("msgctl", call("msgget", self.key + 1, 0), 0, None)
         with suppress(OSError):
             call("mq_unlink", self.queue)
 

@@ -45,6 +45,8 @@ _ETC: Final = (
     "localtime",
     "protocols",
     "services",
+    "mime.types",
+    "ssl/openssl.cnf",
 )
 
 
@@ -135,7 +137,7 @@ class Landlock(Sandbox):
         writable = [path for path, writes in allowed if writes]
         for listed in (group.entrances if group is not None else (), readable, writable):
             texts += [str(len(listed)), *listed]
-        texts.append(seccomp.program(network=False).hex())
+        texts.append(seccomp.program(apart=False).hex())
         env = [f"{name}={value}" for name, value in command.env.items()]
         for words in (command.argv, env):
             texts += [str(len(words)), *words]
@@ -193,7 +195,8 @@ def _temporary() -> Iterator[Path]:
 
 
 def _with_private(command: Command, folder: Path) -> Command:
-    env = dict(command.env)
+    # the rest of /etc is out of sight, and git ends when it may not look for its file there
+    env = {"GIT_CONFIG_NOSYSTEM": "1", **command.env}
     for name in ("HOME", "TMPDIR"):
         if not any(Path(env.get(name, "/")).is_relative_to(one) for one in command.writable):
             env[name] = str(folder)

@@ -13,6 +13,17 @@ NUMBERS: Final[dict[str, tuple[int, int | None]]] = {
     "clone": (56, 220),
     "clone3": (435, 435),
     "unshare": (272, 97),
+    "socketpair": (53, 199),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "open": (2, None),
+    "openat": (257, 56),
+    "openat2": (437, 437),
+    "creat": (85, None),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
     # other namespaces and processes
     "setns": (308, 268),
     "ptrace": (101, 117),
@@ -74,3 +85,42 @@ NUMBERS: Final[dict[str, tuple[int, int | None]]] = {
     "modify_ldt": (154, None),
     "uselib": (134, None),
 }
+
+SHARED: Final[dict[str, tuple[int, int | None]]] = {
+    # System V objects and message queues, which live on: of the host, where there is no namespace of them
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "semget": (64, 190),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "semctl": (66, 191),
+    "msgget": (68, 186),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    # watching any folder that this user could list
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    # attributes of any file of this user
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
+    # looked at with their arguments: other processes of this user
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
+    "sched_setattr": (314, 274),
+    "prlimit64": (302, 261),
+}
+"""Refused only to programs that have no namespaces of their own."""

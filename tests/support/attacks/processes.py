@@ -320,6 +320,39 @@ def shared_memory_left(at: Place) -> None:
 
 
 @attempt()
+def semaphores_left(at: Place) -> None:
+    """Semaphores of System V, which stay too."""
+    call("semget", int(at.ports["shm"]) + 1, 1, 0o1666)
+
+
+@attempt()
+def messages_left(at: Place) -> None:
+    """A queue of System V messages, which stays too, and what is in it."""
+    call("msgget", int(at.ports["shm"]) + 1, 0o1666)
+
+
+@attempt()
+def shared_memory_by_number(at: Place) -> None:
+    """A System V segment of the host, whose number is guessed and not asked for."""
+    for line in Path("/proc/sysvipc/shm").read_text(encoding="utf-8").splitlines()[1:]:
+        if int(line.split()[0]) == at.ports["shm"]:
+            address = call("shmat", int(line.split()[1]), None, 0o10000)
+            show(ctypes.string_at(address, 64))
+
+
+@attempt(inert="queues of all processes may be used up")
+def message_queue_removed(at: Place) -> None:
+    """A POSIX message queue of the host, taken away by its name."""
+    call("mq_unlink", f"pev-{at.token}".encode())
+
+
+@attempt(victim=True)
+def slow_down_a_group(at: Place) -> None:
+    """Give the whole group of another the lowest priority."""
+    os.setpriority(os.PRIO_PGRP, os.getpgid(at.victim), 19)
+
+
+@attempt()
 def message_queue_read(at: Place) -> None:
     """A POSIX message queue of the host."""
     queue = call("mq_open", f"pev-{at.token}".encode(), os.O_RDONLY | os.O_NONBLOCK, 0, None)

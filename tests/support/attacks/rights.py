@@ -160,6 +160,24 @@ def leave_setuid_program(at: Place, mode: int) -> None:
     program.chmod(mode)
 
 
+@family({"openat2": 437, "unnamed": 0, "mknod": 1, "high_half": 2})
+def leave_setuid_program_made(at: Place, way: int) -> None:
+    """The same, by making it so; with the mode in memory, or in an argument of more bits than are read."""
+    program = Path(at.work, "shell")
+    if way == 1:
+        os.mknod(program, stat.S_IFREG | 0o6755)
+    elif way == 2:
+        program.touch()
+        numbers = {"x86_64": 268, "aarch64": 53}
+        call_number(numbers[os.uname().machine], AT_FDCWD, bytes(program), 0o6755 | 1 << 33)
+    elif way:
+        how = struct.pack("QQQ", os.O_WRONLY | os.O_CREAT, 0o6755, 0)
+        call_number(way, AT_FDCWD, bytes(program), how, len(how))
+    else:
+        opened = os.open(at.work, os.O_TMPFILE | os.O_WRONLY, 0o6755)
+        call("linkat", AT_FDCWD, f"/proc/self/fd/{opened}".encode(), AT_FDCWD, bytes(program), 0x400)
+
+
 @family({"fchmod": "f", "created": "c", "fchmodat2": "2"})
 def leave_setuid_program_by(at: Place, way: str) -> None:
     """The same, by calls that a filter may forget."""

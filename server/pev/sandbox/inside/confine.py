@@ -8,6 +8,7 @@ every orphan falls to and which kills what is left however the first one ends; a
 """
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -155,6 +156,32 @@ def _write(path: str, text: str) -> None:
         os.close(fd)
 
 
+def _own_facts() -> list[str]:
+    """List what /proc tells of this process.
+
+    Not the network of the host, which threads show as well; and no links, whose targets would be granted.
+    """
+    with os.scandir(f"/proc/{os.getpid()}") as entries:
+        return [one.path for one in entries if one.name not in ("net", "task") and not one.is_symlink()]
+
+
+def _execute(spec: _Spec) -> None:
+    """Become the program, found as execvp() finds one. Raises OSError.
+
+    Not os.execvpe: it imports a module first, and our interpreter may be out of the command's sight.
+    """
+    name, refused = spec.argv[0], None
+    folders = [""] if "/" in name else spec.env.get("PATH", os.defpath).split(os.pathsep)
+    for folder in folders:
+        try:
+            os.execve(os.path.join(folder, name), spec.argv, spec.env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as exc:
+            refused = refused or exc
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
 def _become(spec: _Spec, status: int) -> None:
     """Confine this process and become the command; say why if that fails."""
     try:
@@ -167,14 +194,14 @@ def _become(spec: _Spec, status: int) -> None:
         _bound(spec)
         _drop_capabilities()
         _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-        shown = [(path, False) for path in (*spec.readable, f"/proc/{os.getpid()}")]
+        shown = [(path, False) for path in (*spec.readable, *_own_facts())]
         _restrict_files([*shown, *((path, True) for path in spec.writable)], spec.abi)
         _restrict_calls(spec.filter)
     except OSError as exc:
         os.write(status, f"setup:{exc}".encode())
         os._exit(1)
     try:
-        os.execvpe(spec.argv[0], spec.argv, spec.env)
+        _execute(spec)
     except OSError as exc:
         os.write(status, f"exec:{exc.strerror}".encode())
     os._exit(1)
