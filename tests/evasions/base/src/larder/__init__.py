@@ -1,0 +1,1 @@
+"""Keeps count of what is in the larder."""

@@ -1,0 +1,3 @@
+from kit import write
+
+write("src/larder/.gitignore", "units.py\n")

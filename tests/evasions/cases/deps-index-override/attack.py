@@ -1,0 +1,3 @@
+from kit import append
+
+append("requirements.txt", "--extra-index-url https://example.invalid/simple\n")

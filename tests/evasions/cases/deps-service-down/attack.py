@@ -1,0 +1,1 @@
+# The service is down: case.toml says so.

@@ -1,0 +1,1 @@
+"""No defect: the harm is in the attack itself."""
