@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from support.repos import UserRepoFixture
+from support.wheels import TEST_TOOLS, pack_installed
 
 REAL_HOME: Final = Path.home()
 _WATCHED: Final = {"os.mkdir": 0, "os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.symlink": 1}
@@ -92,6 +93,31 @@ def own_home(
     _touched.clear()
     yield home
     assert not _touched, f"the test wrote to the real home: {_touched[:5]}"
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels that every environment of the gate needs."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for name in TEST_TOOLS:
+        pack_installed(name, folder)
+    return folder
+
+
+@pytest.fixture
+def offline(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let environments be built from the folder of wheels, and from nowhere else."""
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    return wheels
+
+
+@pytest.fixture(autouse=True)
+def _own_index(request: pytest.FixtureRequest) -> None:
+    """Let no test that builds environments reach for a package index, unless it says that it needs one."""
+    folder = request.path.parent.name
+    if folder in ("integration", "surface") and request.node.get_closest_marker("needs_index") is None:
+        request.getfixturevalue("offline")
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ async def run_command(
 ) -> CommandResult:
     """Run a program in the run's worktree, without credentials in its environment.
 
-    A failing program is a result. It and all that it started are ended at the limit. Its output is data.
+    It finds the project's environment first in its PATH: `pytest`, and what the project declares; the first
+    call builds it. A failing program is a result. It and all that it started are ended at the limit. Its
+    output is data.
     """
     return await engine.executing.command(caller, parse_run_id(run_id), argv, limit_s=limit_s)
 

@@ -24,8 +24,13 @@ sys.exit({call}())
 _ENTRY: Final = re.compile(r"^([\w.]+):([\w.]+)$")
 
 
-def install(built: Built, checkout: Path, root: str, folder: Path) -> Interpreter:
-    """Make the interpreter of a checkout's project in `folder`, which must not exist."""
+def install(
+    built: Built, checkout: Path, root: str, folder: Path, seen_at: Path | None = None
+) -> Interpreter:
+    """Make the interpreter of a checkout's project in `folder`, which must not exist.
+
+    It sees the project where it was read, or in another checkout of it, `seen_at`.
+    """
     project = checkout if root == "." else checkout / root
     layout = read_layout(project)
     version = built.site.parent.name
@@ -40,7 +45,8 @@ def install(built: Built, checkout: Path, root: str, folder: Path) -> Interprete
     for name in ("python", "python3", version):
         (bins / name).symlink_to(base)
     # the dependencies are a site folder of their own, so that their .pth files count; ours come first
-    lines = [*(str(path) for path in layout.roots), f"import site; site.addsitedir({str(built.site)!r})"]
+    roots = [(seen_at or checkout) / path.relative_to(checkout) for path in layout.roots]
+    lines = [*(str(path) for path in roots), f"import site; site.addsitedir({str(built.site)!r})"]
     (site / "_pev.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
     if layout.name:
         _write_metadata(site, layout)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pev import proc
 from pev.core import Core
@@ -10,7 +11,9 @@ from pev.errors import InvalidInput, WorktreeMissing
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import LoadedPolicy, load_policy
 from pev.models import Caller, RunId, Scope, digest_of, require_scope, run_stream
+from pev.proc import Completed
 from pev.repos import files
+from pev.repos.depot import Depot
 from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
 from pev.run import RunState, Status
@@ -18,7 +21,8 @@ from pev.sandbox.interface import Command
 from pev.sandbox.permits import Grants
 from pev.sandbox.probe import interpreter_folders
 from pev.sandbox.reach import Reach
-from pev.text import clip, harmless
+from pev.stages.outfitting import Outfit, Outfitter, setup_of
+from pev.text import clip, harmless, one_line
 from pev.views import CommandResult
 
 MAX_ARGV = 200
@@ -31,6 +35,7 @@ class Executing:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._policies: dict[RunId, LoadedPolicy] = {}
+        self._outfitter = Outfitter(core.config)
 
     async def make(self, caller: Caller, run_id: RunId) -> tuple[RunState, tuple[str, ...]]:
         """Make the worktree of an approved run, or give the one that it has.
@@ -76,6 +81,7 @@ class Executing:
             # somebody else removed it, or we did and died before it was recorded: then the rescue is there
             ref = f"refs/pev/rescue/{run_id}"
             rescued = ref if await depot.refs_under(ref) else None
+        await self._outfitter.remove(run_id)
         body = {"rescue": rescued or ""}
         event = NewEvent(kind=Kind.WORKTREE_REMOVED, actor=Actor.of(caller), payload=body)
         after = await self._core.decide(run_id, lambda now: [event] if now.worktree else ())
@@ -113,32 +119,26 @@ class Executing:
     ) -> CommandResult:
         """Run a command in the worktree, confined as the operator's sandbox can.
 
-        `limit_s` is wall time in seconds, cut to the operator's maximum. It gets what the policy requests and
-        the operator grants. A failing command is a result; each host that it was denied is an event.
+        `limit_s` is wall time in seconds, cut to the operator's maximum; the environment of the project,
+        which stands first in its PATH, is built before. It gets what the policy requests and the operator
+        grants. A failing command is a result; each host that it was denied is an event.
         """
         if not argv or len(argv) > MAX_ARGV or any("\0" in part for part in argv):
             raise InvalidInput(
                 f"a command has 1 to {MAX_ARGV} arguments without NUL", hint="Give program and arguments."
             )
         root = await self.root(caller, run_id)
-        limit_s = min(limit_s, self._core.config.max_command_s)
-        home = self._core.config.state_dir / "homes" / run_id
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        grants = await self._grants(run_id)
+        state = await self._core.state(run_id)
+        policy = await self._policy(state)
+        grants = await self._core.grants(state.repo, policy.hash, policy.policy.sandbox)
+        outfit = await self._outfit(caller, state, policy, grants)
         reach = Reach(grants)
-        command = Command(
-            argv=tuple(argv),
-            cwd=root,
-            env=proc.base_env({"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}),
-            limit_s=limit_s,
-            writable=(root, home),
-            readable=interpreter_folders(),
-            output_bytes=self._core.config.output_bytes,
-        )
-        done = await self._core.sandbox.run(reach.widened(command))
-        reach.heard(done)
+        limit_s = min(limit_s, self._core.config.max_command_s)
+        done = await self._confined(state, root, argv, outfit, reach, limit_s=limit_s)
         text = harmless(done.stdout + done.stderr)
         log = await self._core.put_blob(text.encode(), "text/plain")
+        hints = [reach.hint if self._core.sandbox.confines else ""]
+        hints += [f"the project's environment is not there: {outfit.fault}"] if outfit.fault else []
         result = CommandResult(
             argv=tuple(argv),
             code=done.code,
@@ -148,23 +148,76 @@ class Executing:
             seconds=round(done.seconds, 3),
             sandboxed=self._core.sandbox.confines,
             sandbox=self._core.sandbox.name,
-            hint=reach.hint if self._core.sandbox.confines else "",
+            hint="; ".join(filter(None, hints)),
             denied=tuple(map(str, reach.denials)),
         )
         body = result.model_dump(mode="json", exclude={"output"}) | {"grants": grants.model_dump(mode="json")}
-        kinds = [(Kind.NETWORK_DENIED, asdict(one)) for one in reach.denials] + [(Kind.COMMAND_RAN, body)]
-        events = [NewEvent(kind=kind, actor=Actor.of(caller), payload=payload) for kind, payload in kinds]
-        await self._core.append(run_stream(run_id), events)
+        await self._core.append(run_stream(run_id), _ran(caller, reach, body))
         return result
 
-    async def _grants(self, run_id: RunId) -> Grants:
-        """Give what the policy of the run's trusted commit requests and commands get."""
-        state = await self._core.state(run_id)
-        if run_id not in self._policies:  # the commit is the run's for good
+    async def _confined(
+        self,
+        state: RunState,
+        cwd: Path,
+        argv: Sequence[str],
+        outfit: Outfit,
+        reach: Reach,
+        *,
+        limit_s: float,
+    ) -> Completed:
+        home = self._core.config.state_dir / "homes" / state.id
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+        base = proc.base_env()
+        command = Command(
+            argv=tuple(argv),
+            cwd=cwd,
+            env={**base, **own, "PATH": outfit.path(base["PATH"])},
+            limit_s=limit_s,
+            writable=(worktree_of(state).path, home),
+            readable=(*interpreter_folders(), *outfit.readable),
+            output_bytes=self._core.config.output_bytes,
+        )
+        done = await self._core.sandbox.run(reach.widened(command))
+        reach.heard(done)
+        return done
+
+    async def _outfit(self, caller: Caller, state: RunState, policy: LoadedPolicy, grants: Grants) -> Outfit:
+        """Give the worktree its environments; when they are new, run the policy's setup if it is trusted."""
+        worktree = worktree_of(state)
+
+        async def depot() -> Depot:
+            return await self._core.depot(await self._core.repo_of(state))
+
+        async def set_up(outfit: Outfit) -> str:
+            wanted = setup_of(policy.policy)
+            if wanted and not await self._core.is_trusted(state.repo, policy.hash):
+                return "setup commands need a person's trust in this policy: `pev trust`"
+            for root, argv in wanted:
+                reach = Reach(grants)
+                limit_s = self._core.config.max_command_s
+                done = await self._confined(state, worktree.path / root, argv, outfit, reach, limit_s=limit_s)
+                body = {"argv": list(argv), "code": done.code, "ending": done.ending.value, "setup": True}
+                await self._core.append(run_stream(state.id), _ran(caller, reach, body))
+                if not done.ok:
+                    said = "; ".join(filter(None, (one_line(done.text(), 300), reach.hint)))
+                    return f"setup {' '.join(argv)!r} failed: {said}"
+            return ""
+
+        return await self._outfitter.outfit(state, worktree, policy.policy, depot, set_up)
+
+    async def _policy(self, state: RunState) -> LoadedPolicy:
+        """Give the policy of the run's trusted commit, which is the run's for good."""
+        if state.id not in self._policies:
             depot = await self._core.depot(await self._core.repo_of(state))
-            self._policies[run_id] = await load_policy(depot, state.trusted_commit)
-        policy = self._policies[run_id]
-        return await self._core.grants(state.repo, policy.hash, policy.policy.sandbox)
+            self._policies[state.id] = await load_policy(depot, state.trusted_commit)
+        return self._policies[state.id]
+
+
+def _ran(caller: Caller, reach: Reach, body: dict[str, Any]) -> list[NewEvent]:
+    """Give the events of a command: what it was denied, and that it ran."""
+    kinds = [(Kind.NETWORK_DENIED, asdict(one)) for one in reach.denials] + [(Kind.COMMAND_RAN, body)]
+    return [NewEvent(kind=kind, actor=Actor.of(caller), payload=payload) for kind, payload in kinds]
 
 
 def worktree_of(state: RunState) -> Worktree:
