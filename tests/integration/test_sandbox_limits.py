@@ -1,6 +1,7 @@
 """Limits of a confined command, and that nothing of it is left, however it ends."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from pev import proc
 from pev.sandbox.bubblewrap import Bubblewrap
 from pev.sandbox.cgroup import Nursery
 from pev.sandbox.interface import Command
-from support.confined import PLACES, Place, bwrap, interpreter, make_place, python_folders
+from support.confined import NOBODY, PLACES, Place, bwrap, interpreter, make_place, python_folders
 from support.gates import leftover_processes
 
 pytestmark = pytest.mark.needs_host
@@ -253,6 +254,34 @@ def test_groups_of_a_server_that_was_killed_are_swept_by_the_next() -> None:
         folder.mkdir()
     Nursery.find()
     assert not any(folder.exists() for folder in folders)
+
+
+@pytest.mark.parametrize("user", ["self", "nobody"])
+def test_a_bubblewrap_of_our_own_is_out_of_reach(tmp_path: Path, user: str) -> None:
+    """Whoever owns the program, as after `pip install`, can be led to it by /proc/1/exe."""
+    place = make_place("bubblewrap", user, tmp_path)
+    package = place.outside / "package"
+    (package / "_bin").mkdir(parents=True)
+    own = package / "_bin" / "bwrap"
+    shutil.copy(bwrap(), own)
+    libraries = bwrap().parents[1]
+    if (beside := libraries.with_name(f"{libraries.name}.libs")).is_dir():
+        shutil.copytree(beside, package.with_name("package.libs"))
+    if user == "nobody":
+        for path in (place.outside, *place.outside.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+    code = (
+        "import os\n"
+        "for one in (0o777, 0o000):\n"
+        "    try: os.chmod('/proc/1/exe', one)\n"
+        "    except OSError: pass\n"
+        "print(os.readlink('/proc/1/exe'), os.path.exists('/proc/1/fd'))"
+    )
+    for _ in range(2):
+        done = place.python(code, bwrap=str(own))
+        assert done.code == 0, done
+        assert str(place.outside) not in done.stdout
+    assert own.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_bubblewrap_that_cannot_set_up_is_a_refusal(tmp_path: Path) -> None:

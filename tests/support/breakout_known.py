@@ -8,7 +8,6 @@ from typing import Final
 
 _METADATA: Final = "Landlock does not restrict modes, times and sizes of files outside"
 _MEMORY: Final = "an ordinary user without a control group of its own has no limit of memory"
-_PROGRAM: Final = "/proc/1/exe leads to the program of the host, whose owner we are"
 
 _AS_USER: Final[Mapping[str, str]] = {
     "resources.memory_of_one": _MEMORY,
@@ -21,7 +20,6 @@ _LANDLOCK: Final[Mapping[str, str]] = {
     "files.touch_file": _METADATA,
     "secrets.size_of_a_secret": _METADATA,
 }
-_BUBBLEWRAP_AS_ROOT: Final[Mapping[str, str]] = {"processes.chmod_program_of_the_sandbox": _PROGRAM}
 
 
 def reason_it_works(name: str, mechanism: str, user: str) -> str | None:
@@ -30,11 +28,11 @@ def reason_it_works(name: str, mechanism: str, user: str) -> str | None:
         ("landlock", "user"): (_AS_USER, _LANDLOCK),
         ("landlock", "root"): (_LANDLOCK,),
         ("bubblewrap", "user"): (_AS_USER,),
-        ("bubblewrap", "root"): (_BUBBLEWRAP_AS_ROOT,),
+        ("bubblewrap", "root"): (),
     }
     return next((table[name] for table in tables[mechanism, user] if name in table), None)
 
 
 def names() -> set[str]:
     """Give all attempts that are known to work somewhere."""
-    return {name for table in (_AS_USER, _LANDLOCK, _BUBBLEWRAP_AS_ROOT) for name in table}
+    return {name for table in (_AS_USER, _LANDLOCK) for name in table}

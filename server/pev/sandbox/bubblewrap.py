@@ -23,7 +23,7 @@ from pev.errors import InvalidInput, PevError, SandboxUnavailable
 from pev.proc import Completed, Ending
 from pev.sandbox import seccomp
 from pev.sandbox.cgroup import SHELL, Group, Nursery
-from pev.sandbox.descriptors import close_all, in_memory
+from pev.sandbox.descriptors import close_all, in_memory, sealed_copy
 from pev.sandbox.grants import Mount, Show, plan
 from pev.sandbox.interface import Command, Sandbox
 from pev.sandbox.limits import Limits, within_hard
@@ -199,6 +199,31 @@ class _Launch:
         close_all((*self.theirs, self.status, self.go, self.pidfd))
 
 
+@contextlib.contextmanager
+def startable(program: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Give by what path bubblewrap is to be started, and with which environment. Raises SandboxUnavailable.
+
+    A command finds its program by /proc/1/exe, and could change the mode of a file that is ours. Then a
+    sealed copy is started, once for each command, as the mode of a copy can be changed too. Programs of
+    others are started where they are: AppArmor knows them by their path.
+    """
+    try:
+        fd = sealed_copy(program) if program.stat().st_uid == os.geteuid() else -1
+    except OSError as exc:
+        raise SandboxUnavailable(
+            f"{program} cannot be copied: {exc.strerror}", hint="See `pev doctor`."
+        ) from exc
+    if fd < 0:
+        yield str(program), {}
+        return
+    # what the wheel's program finds beside its folder, a copy does not
+    beside = Path(f"{program.resolve().parent.parent}.libs")
+    try:
+        yield f"/proc/{os.getpid()}/fd/{fd}", {"LD_LIBRARY_PATH": str(beside)} if beside.is_dir() else {}
+    finally:
+        close_all((fd,))
+
+
 class Bubblewrap(Sandbox):
     """Runs commands in bubblewrap. `program` is its path, `hidden` are folders that no command may see."""
 
@@ -235,19 +260,22 @@ class Bubblewrap(Sandbox):
     async def _run(
         self, command: Command, mounts: tuple[Mount, ...], limits: Limits, proxy: Proxy | None
     ) -> Completed:
-        with _descriptors(command.limit_s, limits, self._nursery) as (launch, fds):
+        with (
+            startable(self.program) as (program, env),
+            _descriptors(command.limit_s, limits, self._nursery) as (launch, fds),
+        ):
             launch.proxy = proxy
             copies = launch.open(one.source for one in mounts if one.show is Show.COPY)
             listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
             args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))
             launch.theirs = (*launch.theirs, args_fd)
             gate = _GATE if command.stdin is not None else f"{_GATE} < /dev/null"
-            argv = [str(self.program), "--args", str(args_fd), "--", SHELL, "-c", gate, "sh", *command.argv]
+            argv = [program, "--args", str(args_fd), "--", SHELL, "-c", gate, "sh", *command.argv]
             try:
                 done = await proc.run(
                     launch.joined(argv),
                     cwd=Path("/"),
-                    env={},
+                    env=env,
                     limit_s=command.limit_s,
                     stdin=_WORD + (command.stdin or b""),
                     output_bytes=command.output_bytes,
