@@ -76,6 +76,22 @@ def test_git_and_processes_work_in_it(place: Place) -> None:
     assert done.stdout == "0 3\n", done
 
 
+def test_folders_below_a_writable_one_are_shown_as_granted(place: Place) -> None:
+    """What is compared before a command begins is the same folder, whatever its name; `.git` is masked."""
+    inner, shared = place.folder / "with blank\\ü", place.folder / "shared"
+    for folder in (inner, shared, place.folder / "shared/cache"):
+        folder.mkdir()
+    (inner / ".git").write_text("gitdir: elsewhere\n", encoding="utf-8")
+    (inner / "fact").write_text("known", encoding="utf-8")
+    done = place.run(
+        "/bin/cat",
+        str(inner / "fact"),
+        readable=[str(inner), str(shared)],
+        writable=[str(place.folder), str(shared / "cache")],
+    )
+    assert (done.code, done.stdout) == (0, "known"), done
+
+
 def test_a_program_is_found_by_its_name(place: Place) -> None:
     """By us, without any module of an interpreter that the command may not see."""
     (place.folder / "folder").mkdir()

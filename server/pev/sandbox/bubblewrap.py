@@ -10,8 +10,9 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -29,6 +30,7 @@ from pev.sandbox.interface import Command, Sandbox
 from pev.sandbox.limits import Limits, within_hard
 from pev.sandbox.network import listen_in, proxy_for
 from pev.sandbox.outcome import named_signal, require_program
+from pev.sandbox.pins import check_mounts, pins
 from pev.sandbox.proxy import Proxy, proxy_env
 from pev.text import one_line
 
@@ -120,6 +122,7 @@ class _Launch:
     said: bytes = b""
     fault: str = ""
     proxy: Proxy | None = None
+    check: Callable[[int], None] | None = None
 
     def joined(self, argv: list[str]) -> list[str]:
         """Make a control group if one can be made, and let the program enter it before it does anything."""
@@ -160,7 +163,16 @@ class _Launch:
             if not _begins(int(found[1])):
                 break
             await anyio.sleep(_POLL_S)
-        return True
+        return self._as_checked(int(found[1]))
+
+    def _as_checked(self, first: int) -> bool:
+        """Compare what is mounted with what was granted, where somebody could have changed that."""
+        try:
+            if self.check is not None:
+                self.check(first)
+        except (PevError, OSError, UnicodeError) as exc:
+            self.fault = str(exc)
+        return not self.fault
 
     def _bound(self, child: int) -> None:
         self.pidfd = os.pidfd_open(child)
@@ -255,16 +267,23 @@ class Bubblewrap(Sandbox):
         require_program(command, [one.dest for one in mounts if one.show not in (Show.EMPTY, Show.BLANK)])
         limits = self._limits.narrowed(command.limits)
         async with proxy_for(command) as proxy:
-            return await self._run(command, mounts, limits, proxy)
+            with pins(command) as held:
+                check = partial(check_mounts, command=command, held=held) if held else None
+                return await self._run(command, mounts, limits, proxy, check)
 
     async def _run(
-        self, command: Command, mounts: tuple[Mount, ...], limits: Limits, proxy: Proxy | None
+        self,
+        command: Command,
+        mounts: tuple[Mount, ...],
+        limits: Limits,
+        proxy: Proxy | None,
+        check: Callable[[int], None] | None,
     ) -> Completed:
         with (
             startable(self.program) as (program, env),
             _descriptors(command.limit_s, limits, self._nursery) as (launch, fds),
         ):
-            launch.proxy = proxy
+            launch.proxy, launch.check = proxy, check
             copies = launch.open(one.source for one in mounts if one.show is Show.COPY)
             listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
             args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))

@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from pev.sandbox.grants import Mount, Show, plan, system_folders
 from pev.sandbox.interface import Command, Sandbox, refuse_hosts
 from pev.sandbox.limits import Limits
 from pev.sandbox.outcome import named_signal, require_program
+from pev.sandbox.pins import Inode, pins
 
 LEAST_ABI: Final = 6  # Linux 6.12: the first that keeps signals and abstract sockets in
 _SCRIPT: Final = Path(__file__).with_name("inside") / "confine.py"
@@ -103,11 +104,12 @@ class Landlock(Sandbox):
         with _temporary() as private, _git_files(command), contextlib.ExitStack() as stack:
             command = _with_private(command, private)
             allowed = rules(command, self._hidden)
+            held = stack.enter_context(pins(command))
             group = self._nursery.make(limits) if self._nursery is not None else None
             if group is not None:
                 stack.callback(group.remove)
             launch = _Launch(stack)
-            spec = self._spec(command, allowed, limits, group)
+            spec = self._spec(command, allowed, held, limits, group)
             try:
                 done = await proc.run(
                     [sys.executable, "-I", "-S", "-B", str(_SCRIPT), *launch.arguments(spec)],
@@ -125,7 +127,12 @@ class Landlock(Sandbox):
             return _read(replace(done, argv=command.argv), launch.said)
 
     def _spec(
-        self, command: Command, allowed: list[tuple[str, bool]], limits: Limits, group: Group | None
+        self,
+        command: Command,
+        allowed: list[tuple[str, bool]],
+        held: Mapping[Path, Inode],
+        limits: Limits,
+        group: Group | None,
     ) -> bytes:
         """Write what the script reads: fields that end with NUL, lists after their length."""
         counted = self._nursery is not None and self._nursery.counts_processes
@@ -135,7 +142,8 @@ class Landlock(Sandbox):
         texts = [str(number) for number in fields]
         readable = [path for path, writes in allowed if not writes]
         writable = [path for path, writes in allowed if writes]
-        for listed in (group.entrances if group is not None else (), readable, writable):
+        pinned = [f"{device}:{inode}:{path}" for path, (device, inode) in held.items()]
+        for listed in (group.entrances if group is not None else (), readable, writable, pinned):
             texts += [str(len(listed)), *listed]
         texts.append(seccomp.program(apart=False).hex())
         env = [f"{name}={value}" for name, value in command.env.items()]

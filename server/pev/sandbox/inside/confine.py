@@ -12,6 +12,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 import sys
 import time
 
@@ -55,6 +56,7 @@ class _Spec:
         self.rlimits = [(number(), number()) for _ in range(number())]
         self.entrances = several()
         self.readable, self.writable = several(), several()
+        self.held = {one.split(":", 2)[2]: one.split(":", 2)[:2] for one in several()}
         self.filter = bytes.fromhex(next(fields).decode())
         self.argv = several()
         self.env = dict(one.split("=", 1) for one in several())
@@ -80,7 +82,8 @@ def abi() -> int:
     return max(0, int(_LIBC.syscall(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def _restrict_files(rules: list[tuple[str, bool]], version: int) -> None:
+def _restrict_files(rules: list[tuple[str, bool]], version: int, held: dict[str, list[str]]) -> None:
+    """Allow what the rules name, and nothing else. What is held must be what was held."""
     every = _RIGHTS[min(version, max(_RIGHTS))]
     attr = _Ruleset(every, _BOTH if version >= _NETWORK_SINCE else 0, _BOTH if version >= _SCOPE_SINCE else 0)
     size = 8 + 8 * (version >= _NETWORK_SINCE) + 8 * (version >= _SCOPE_SINCE)
@@ -91,7 +94,10 @@ def _restrict_files(rules: list[tuple[str, bool]], version: int) -> None:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
-        if not os.path.isdir(path):
+        found = os.fstat(fd)
+        if path in held and held[path] != [str(found.st_dev), str(found.st_ino)]:
+            raise OSError(errno.EXDEV, f"{path} leads elsewhere by a link, or was moved meanwhile")
+        if not stat.S_ISDIR(found.st_mode):
             rights &= _FILE_ONLY & every
         rule = _Beneath(rights, fd)
         _checked(_LIBC.syscall(_ADD, ruleset, 1, ctypes.byref(rule), ctypes.c_uint32(0)))
@@ -195,7 +201,7 @@ def _become(spec: _Spec, status: int) -> None:
         _drop_capabilities()
         _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
         shown = [(path, False) for path in (*spec.readable, *_own_facts())]
-        _restrict_files([*shown, *((path, True) for path in spec.writable)], spec.abi)
+        _restrict_files([*shown, *((path, True) for path in spec.writable)], spec.abi, spec.held)
         _restrict_calls(spec.filter)
     except OSError as exc:
         os.write(status, f"setup:{exc}".encode())
