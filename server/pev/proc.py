@@ -136,13 +136,15 @@ async def run(
     output_bytes: int = 32 * 2**20,
     pass_fds: Sequence[int] = (),
     started: Callable[[int], Awaitable[bool]] | None = None,
+    beside: Callable[[int], Awaitable[None]] | None = None,
 ) -> Completed:
     """Run a program to its end, or kill it and its group after `limit_s` seconds of wall time.
 
     `env` is the whole environment. Each stream keeps at most `output_bytes`. The program inherits the
     descriptors of `pass_fds`. `started` is called once with its process id, before anything of `stdin` is
-    given; it does not raise, and if it gives False, the program is killed at once. A program that fails is a
-    result, not an exception; raises ToolMissing if it cannot be started.
+    given; it does not raise, and if it gives False, the program is killed at once. `beside` then runs as long
+    as the program does; it does not raise, and if it returns, the program is killed. A program that fails is
+    a result, not an exception; raises ToolMissing if it cannot be started.
     """
     out, err = _Capture(output_bytes), _Capture(output_bytes)
     begun = time.monotonic()
@@ -158,7 +160,7 @@ async def run(
                     _kill_group(process.pid)
                 if stdin is not None:
                     readers.start_soon(_feed, process.stdin, stdin)
-                await process.wait()
+                await _wait(process, beside)
                 ended = True
             _kill_group(process.pid)
             # a child that left the group may keep the pipes open: do not wait for it
@@ -178,6 +180,21 @@ async def run(
         cut_bytes=out.cut_bytes + err.cut_bytes,
         seconds=time.monotonic() - begun,
     )
+
+
+async def _wait(process: anyio.abc.Process, beside: Callable[[int], Awaitable[None]] | None) -> None:
+    if beside is None:
+        await process.wait()
+        return
+
+    async def until_it_returns() -> None:
+        await beside(process.pid)
+        _kill_group(process.pid)
+
+    async with anyio.create_task_group() as others:
+        others.start_soon(until_it_returns)
+        await process.wait()
+        others.cancel_scope.cancel()
 
 
 async def _open(

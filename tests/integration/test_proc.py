@@ -1,6 +1,7 @@
 """Processes: they end with their whole group, within their limits, whatever they do."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -137,3 +138,24 @@ async def test_a_time_limit_counts_wall_time(tmp_path: Path) -> None:
     begun = time.monotonic()
     done = await _python("import time; time.sleep(600)", tmp_path, limit_s=0.5)
     assert 0.5 <= done.seconds <= time.monotonic() - begun
+
+
+async def test_what_runs_beside_a_program_ends_with_it_and_ends_it(tmp_path: Path) -> None:
+    """A watcher must not outlive what it watches, and says by returning that it has seen enough."""
+    watched: list[str] = []
+
+    async def for_ever(pid: int) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            watched.append(f"over {pid > 0}")
+
+    async def not_at_all(_pid: int) -> None:
+        return
+
+    done = await proc.run(["true"], cwd=tmp_path, env=proc.base_env(), limit_s=20, beside=for_ever)
+    assert (done.code, watched) == (0, ["over True"])
+    done = await proc.run(["sleep", "60"], cwd=tmp_path, env=proc.base_env(), limit_s=20, beside=not_at_all)
+    assert (done.code, done.ending) == (-signal.SIGKILL, Ending.SIGNALLED)
+    done = await proc.run(["sleep", "60"], cwd=tmp_path, env=proc.base_env(), limit_s=0.1, beside=for_ever)
+    assert (done.ending, len(watched)) == (Ending.TIMED_OUT, 2)

@@ -205,6 +205,59 @@ def test_without_control_groups_an_ordinary_user_is_still_bounded(tmp_path: Path
     assert place.python("x = bytearray(400 * 2**20); print(len(x))").code != 0
 
 
+@pytest.fixture
+def uncounted(place: Place) -> Place:
+    """The same places, where no control group can be made."""
+    place.cgroups = False
+    return place
+
+
+@pytest.mark.parametrize("kind", ["private", "shared", "memory file"])
+def test_memory_of_all_together_is_bounded_without_control_groups(uncounted: Place, kind: str) -> None:
+    """Each process stays below the limit of one, and they hold it until somebody ends them."""
+    uncounted.limits = {"memory_bytes": 200 * 2**20}
+    take = {
+        "private": "x = bytearray(os.urandom(2**20)) * 80",
+        "shared": "x = mmap.mmap(-1, 80 * 2**20); x.write(b'x' * (80 * 2**20))",
+        "memory file": "f = os.memfd_create('x'); os.write(f, b'x' * (80 * 2**20))",
+    }[kind]
+    done = uncounted.python(
+        f"import mmap, os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        {take}\n"
+        "        time.sleep(60)\ntime.sleep(60)"
+    )
+    assert (done.code, done.ending) == (-signal.SIGKILL, "signalled"), done
+    assert "of memory together, 200 MiB are allowed (max_memory_bytes)" in done.stderr
+    assert done.seconds < 25
+
+
+def test_memory_that_is_shared_counts_once_without_control_groups(uncounted: Place) -> None:
+    """Ten processes that share 60 MiB take no 600."""
+    uncounted.limits = {"memory_bytes": 200 * 2**20}
+    done = uncounted.python(
+        "import os, time\n"
+        "x = bytearray(os.urandom(2**20)) * 60\n"
+        "pids = [os.fork() or (x[::4096], time.sleep(0.5), os._exit(0)) for _ in range(10)]\n"
+        "print(sum(os.waitpid(pid, 0)[1] for pid in pids))"
+    )
+    assert (done.code, done.stdout) == (0, "0\n"), done
+
+
+@pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock"])
+def test_without_control_groups_a_fork_bomb_of_root_is_ended(tmp_path: Path, mechanism: str) -> None:
+    """The kernel does not count root's processes; somebody must."""
+    if os.getuid() != 0:
+        pytest.skip("the processes of others are counted by the kernel")
+    place = make_place(mechanism, "self", tmp_path)
+    place.cgroups, place.limits = False, {"processes": 30}
+    done = place.python(
+        "import os, threading, time\n"
+        "for _ in range(50): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "time.sleep(60)"
+    )
+    assert (done.code, done.ending) == (-signal.SIGKILL, "signalled"), done
+    assert "30 are allowed (max_processes)" in done.stderr
+
+
 def test_a_file_cannot_grow_past_its_bound(place: Place) -> None:
     place.limits = {"file_bytes": 2**20}
     place.run("/bin/sh", "-c", "head -c 5000000 /dev/zero > big")

@@ -92,7 +92,7 @@ def unconfined(topic: str) -> list[object]:
 
 def _marks(attempt: Attempt, mechanism: str, user: str) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.slow] if attempt.slow or (len(USERS) > 1 and (mechanism, user) in _SLOW) else []
-    reason = reason_it_works(attempt.id, mechanism, user) if mechanism != "none" else None
+    reason = reason_it_works(attempt.id, mechanism) if mechanism != "none" else None
     return [*marks, pytest.mark.xfail(reason=reason, strict=True)] if reason else marks
 
 
@@ -218,17 +218,23 @@ def _python_for_all() -> str:
 def main() -> None:
     """Print for each sandbox and user how many attempts were made, and which got out."""
     names = [one.id for topic in TOPICS for one in of_topic(topic)]
+    print(f"{len(names)} attempts, {len(WRITTEN_FIRST & set(names))} of them written first")
     for mechanism in ("none", *MECHANISMS):
         for user in USERS:
-            whole = run(mechanism, user, names)
-            out = sorted(name for name, seen in whole.items() if seen.get("effects"))
-            first = WRITTEN_FIRST & whole.keys()
-            print(
-                f"{mechanism} as {user}: {len(whole)} attempts, {len(out)} had an effect;"
-                f" of {len(first)} written first, {len(first & set(out))}"
-            )
-            if mechanism != "none":
-                print("".join(f"  {name}: {whole[name]['effects']}\n" for name in out), end="")
+            _print(mechanism, user, run(mechanism, user, names))
+
+
+def _print(mechanism: str, user: str, report: Report) -> None:
+    if "unavailable" in report:
+        print(f"{mechanism} as {user}: cannot be used here: {report['unavailable']}")
+        return
+    out = {name for name, seen in report.items() if seen.get("effects")}
+    known = {name for name in report if mechanism != "none" and reason_it_works(name, mechanism)}
+    for part, made in (("", report.keys()), ("  written first", WRITTEN_FIRST & report.keys())):
+        got = f"{len(out & made)} had an effect ({len(out & known & made)} of {len(known & made)} known)"
+        print(f"{part or f'{mechanism} as {user}'}: {len(made)} attempts, {len(made - out)} stopped, {got}")
+    if mechanism != "none":
+        print("".join(f"  {name}: {report[name]['effects']}\n" for name in sorted(out)), end="")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from pev.sandbox.network import listen_in, proxy_for
 from pev.sandbox.outcome import named_signal, require_program
 from pev.sandbox.pins import check_mounts, pins
 from pev.sandbox.proxy import Proxy, proxy_env
+from pev.sandbox.watch import watching
 from pev.text import one_line
 
 UID: Final = 1000  # as in etc/passwd; many programs refuse to run as root, and nothing here is root
@@ -288,6 +289,7 @@ class Bubblewrap(Sandbox):
             listed = options(command, mounts, limits, nested=self._nested, copies=copies, **fds)
             args_fd = in_memory("args", "\0".join([*listed, ""]).encode("utf-8", "surrogateescape"))
             launch.theirs = (*launch.theirs, args_fd)
+            watch = watching(self._nursery, limits)
             gate = _GATE if command.stdin is not None else f"{_GATE} < /dev/null"
             argv = [program, "--args", str(args_fd), "--", SHELL, "-c", gate, "sh", *command.argv]
             try:
@@ -300,11 +302,13 @@ class Bubblewrap(Sandbox):
                     output_bytes=command.output_bytes,
                     pass_fds=launch.theirs,
                     started=launch.started,
+                    beside=watch.guard if watch is not None else None,
                 )
             finally:
                 with anyio.CancelScope(shield=True):
                     await launch.ended()
-        return _read(done, command, launch)
+        done = _read(done, command, launch)
+        return watch.told(done) if watch is not None else done
 
 
 @contextlib.contextmanager

@@ -102,6 +102,11 @@ class Nursery:
         """Whether groups made here bound the number of processes."""
         return "pids" in self.parents
 
+    @property
+    def counts_memory(self) -> bool:
+        """Whether groups made here bound the memory."""
+        return "memory" in self.parents
+
     def make(self, limits: Limits) -> Group:
         """Make a group with limits. Raises OSError."""
         _clear()

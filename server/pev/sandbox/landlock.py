@@ -30,6 +30,7 @@ from pev.sandbox.interface import Command, Sandbox, refuse_hosts
 from pev.sandbox.limits import Limits
 from pev.sandbox.outcome import named_signal, require_program
 from pev.sandbox.pins import Inode, pins
+from pev.sandbox.watch import watching
 
 LEAST_ABI: Final = 6  # Linux 6.12: the first that keeps signals and abstract sockets in
 _SCRIPT: Final = Path(__file__).with_name("inside") / "confine.py"
@@ -110,6 +111,7 @@ class Landlock(Sandbox):
                 stack.callback(group.remove)
             launch = _Launch(stack)
             spec = self._spec(command, allowed, held, limits, group)
+            watch = watching(self._nursery, limits)
             try:
                 done = await proc.run(
                     [sys.executable, "-I", "-S", "-B", str(_SCRIPT), *launch.arguments(spec)],
@@ -120,11 +122,13 @@ class Landlock(Sandbox):
                     output_bytes=command.output_bytes,
                     pass_fds=launch.theirs,
                     started=launch.started,
+                    beside=watch.guard if watch is not None else None,
                 )
             finally:
                 with anyio.CancelScope(shield=True):
                     await launch.ended(group)
-            return _read(replace(done, argv=command.argv), launch.said)
+            done = _read(replace(done, argv=command.argv), launch.said)
+            return watch.told(done) if watch is not None else done
 
     def _spec(
         self,
