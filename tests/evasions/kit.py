@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 OUT = Path(os.environ.get("EVASION_OUT", "."))
@@ -42,6 +43,13 @@ def cut(path: str, first: str, after: str | None = None) -> None:
 def program(path: str, text: str) -> None:
     """Write a file that can be executed."""
     write(path, text).chmod(0o755)
+
+
+def tidy(*paths: str) -> None:
+    """Write files the way the formatter wants them, so that an attack shows nothing but itself."""
+    ruff = [sys.executable, "-m", "ruff"]
+    subprocess.run([*ruff, "check", "-q", "--select", "I", "--fix", *paths], check=True, capture_output=True)
+    subprocess.run([*ruff, "format", "-q", *paths], check=True, capture_output=True)
 
 
 def git(*args: str) -> str:

@@ -1,0 +1,3 @@
+from kit import write
+
+write(".coveragerc", "[run]\nsource = larder\nomit = */sale.*\n")

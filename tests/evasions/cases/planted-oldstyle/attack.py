@@ -1,0 +1,1 @@
+# Nothing is hidden: the defect alone has to be found.

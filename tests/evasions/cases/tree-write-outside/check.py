@@ -1,0 +1,6 @@
+"""The file is there."""
+import os
+import sys
+from pathlib import Path
+
+sys.exit(not (Path(os.environ["EVASION_OUT"]) / "mark").exists())
