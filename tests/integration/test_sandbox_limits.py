@@ -82,6 +82,30 @@ def test_a_killed_server_leaves_no_process(place: Place) -> None:
     assert _wait_until_gone(mark) == []
 
 
+@pytest.mark.parametrize("user", ["self", "nobody"])
+def test_the_temporary_files_of_a_killed_server_are_swept_by_the_next(tmp_path: Path, user: str) -> None:
+    """And those of a command that runs are not, even while another one starts."""
+    place = make_place("landlock", user, tmp_path)
+    private = place.outside / "commands"
+    code = "import os, time; open(os.environ['TMPDIR'] + '/x', 'w'); open('ready', 'w'); time.sleep(60)"
+    server = place.start(*_python(place, code), readable=_readable(place), private=str(private))
+    try:
+        end = time.monotonic() + 20
+        while not (place.folder / "ready").exists():
+            assert time.monotonic() < end, server.communicate(timeout=1)
+            time.sleep(0.01)
+        left = list(private.glob("*/tmp/x"))
+        assert len(left) == 1
+        assert place.run("/bin/true", private=str(private)).code == 0
+        assert list(private.glob("*/tmp/x")) == left
+    finally:
+        os.kill(server.pid, signal.SIGKILL)
+        server.communicate()
+    assert list(private.glob("*/tmp/x")) == left
+    assert place.run("/bin/true", private=str(private)).code == 0
+    assert list(private.iterdir()) == []
+
+
 def _python(place: Place, code: str) -> list[str]:
     return [interpreter(place.user), "-I", "-S", "-B", "-c", code]
 

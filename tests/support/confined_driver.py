@@ -42,7 +42,9 @@ async def _run(request: dict[str, Any]) -> Any:
             Path(request["bwrap"]), limits=Limits(**request["limits"]), hidden=hidden, nursery=nursery
         )
     else:
-        sandbox = Landlock(limits=Limits(**request["limits"]), hidden=hidden, nursery=nursery)
+        private = Path(request["private"]) if "private" in request else None
+        limits = Limits(**request["limits"])
+        sandbox = Landlock(limits=limits, hidden=hidden, nursery=nursery, private=private)
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", **request.get("env", {})}
     return await sandbox.run(
         Command(

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from pev.sandbox.interface import Command, Sandbox, refuse_hosts
 from pev.sandbox.limits import Limits
 from pev.sandbox.outcome import named_signal, require_program
 from pev.sandbox.pins import Inode, pins
+from pev.sandbox.private import private_folder
 from pev.sandbox.watch import watching
 
 LEAST_ABI: Final = 6  # Linux 6.12: the first that keeps signals and abstract sockets in
@@ -77,7 +77,9 @@ def rules(command: Command, hidden: tuple[Path, ...]) -> list[tuple[str, bool]]:
 
 
 class Landlock(Sandbox):
-    """Runs commands under Landlock. `hidden` are folders that no command may see."""
+    """Runs commands under Landlock. `hidden` are folders that no command may see; in `private` each has one
+    of its own for temporary files, while it runs.
+    """
 
     name = "landlock (degraded)"
     confines = True
@@ -89,10 +91,12 @@ class Landlock(Sandbox):
         limits: Limits | None = None,
         hidden: tuple[Path, ...] = (),
         nursery: Nursery | None = None,
+        private: Path | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._hidden = hidden
         self._nursery = nursery
+        self._private = private
 
     async def run(self, command: Command) -> Completed:
         """Run a command to its end; nothing of it is left when this returns.
@@ -102,7 +106,7 @@ class Landlock(Sandbox):
         refuse_hosts(command)
         require_program(command)
         limits = self._limits.narrowed(command.limits)
-        with _temporary() as private, _git_files(command), contextlib.ExitStack() as stack:
+        with private_folder(self._private) as private, _git_files(command), contextlib.ExitStack() as stack:
             command = _with_private(command, private)
             allowed = rules(command, self._hidden)
             held = stack.enter_context(pins(command))
@@ -194,16 +198,6 @@ class _Launch:
                 await anyio.sleep(0.002)
         with contextlib.suppress(BlockingIOError):
             self.said = os.read(self.status, 4096)
-
-
-@contextlib.contextmanager
-def _temporary() -> Iterator[Path]:
-    """Make a folder for one command's temporary files."""
-    folder = Path(tempfile.mkdtemp(prefix="pev-command-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _with_private(command: Command, folder: Path) -> Command:

@@ -4,10 +4,7 @@ The profile denies everything that it does not name. It has no process namespace
 and output, so what leaves the process group is not followed.
 """
 
-import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from pev import proc
 from pev.errors import InvalidInput
 from pev.proc import Completed
 from pev.sandbox.interface import Command, Sandbox, refuse_hosts
+from pev.sandbox.private import private_folder
 
 _PROGRAM: Final = "/usr/bin/sandbox-exec"
 _SYSTEM: Final = (
@@ -91,14 +89,14 @@ class Seatbelt(Sandbox):
     confines = True
     gaps = frozenset({"kill another process"})
 
-    def __init__(self, *, hidden: tuple[Path, ...] = ()) -> None:
+    def __init__(self, *, hidden: tuple[Path, ...] = (), private: Path | None = None) -> None:
         self._hidden = hidden
+        self._private = private
 
     async def run(self, command: Command) -> Completed:
         """Run the command under its profile, with a folder of its own for temporary files."""
         refuse_hosts(command)
-        private = Path(tempfile.mkdtemp(prefix="pev-command-"))
-        try:
+        with private_folder(self._private) as private:
             command = replace(
                 command,
                 env={**command.env, "TMPDIR": str(private)},
@@ -112,7 +110,4 @@ class Seatbelt(Sandbox):
                 stdin=command.stdin,
                 output_bytes=command.output_bytes,
             )
-        finally:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(private, ignore_errors=True)
         return replace(done, argv=command.argv)

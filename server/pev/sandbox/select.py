@@ -24,6 +24,7 @@ from pev.proc import Completed
 from pev.sandbox.interface import Command, Sandbox
 from pev.sandbox.limits import Limits
 from pev.sandbox.obstacles import INSTALL, explained
+from pev.sandbox.private import FOLDER
 from pev.sandbox.probe import Trial, try_out
 from pev.sandbox.unconfined import Unconfined
 
@@ -176,14 +177,19 @@ async def _landlock(config: Config) -> Sandbox:
             hint=f"Use Linux 6.12 or newer with Landlock, or bubblewrap. {INSTALL}",
         )
     nursery = await anyio.to_thread.run_sync(Nursery.find)
-    return Landlock(limits=limits_of(config), hidden=hidden_by(config), nursery=nursery)
+    return Landlock(
+        limits=limits_of(config),
+        hidden=hidden_by(config),
+        nursery=nursery,
+        private=config.cache_dir / FOLDER,
+    )
 
 
 async def _seatbelt(config: Config) -> Sandbox:
     _only_on("darwin")
     from pev.sandbox.seatbelt import Seatbelt
 
-    return Seatbelt(hidden=hidden_by(config))
+    return Seatbelt(hidden=hidden_by(config), private=config.cache_dir / FOLDER)
 
 
 def _only_on(wanted: str) -> None:

@@ -127,7 +127,9 @@ class Watch:
             return f"{count} processes and threads, {self._limits.processes} are allowed (max_processes)"
         if not self._memory:
             return ""
-        self._seen = at_most(pids) + max(0, memory_files() - self._files)
+        files = memory_files()
+        self._files = min(self._files, files)
+        self._seen = at_most(pids) + files - self._files
         if self._seen > bound:
             self._seen = held(pids)
         if self._seen <= bound:
