@@ -6,7 +6,7 @@ stay hidden are covered where a grant would show them; a `.git` at the top of a 
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -105,7 +105,7 @@ def plan(
         if (mask := _git_mask(path / ".git")) is not None and mask.dest not in grants:
             places[mask.dest] = mask
     ordered = sorted(places.values(), key=lambda one: (len(one.dest.parts), one.dest))
-    return tuple(one for one in ordered if not _follows(one, ordered))
+    return tuple(one for one in ordered if not _follows(one, places))
 
 
 def _granted(command: Command) -> dict[Path, Show]:
@@ -158,12 +158,9 @@ def _git_mask(path: Path) -> Mount | None:
     return None if stat.S_ISLNK(mode) else Mount(Show.BLANK, path, BLANK)
 
 
-def _follows(one: Mount, places: Sequence[Mount]) -> bool:
+def _follows(one: Mount, places: Mapping[Path, Mount]) -> bool:
     """Say whether a mount changes nothing: the nearest one around it shows the same in the same way."""
     if one.show not in (Show.READ, Show.WRITE) or one.source != one.dest:
         return False
-    around = [other for other in places if other.dest != one.dest and one.dest.is_relative_to(other.dest)]
-    if not around:
-        return False
-    nearest = max(around, key=lambda other: len(other.dest.parts))
-    return nearest.show is one.show and nearest.source == nearest.dest
+    nearest = next((places[path] for path in one.dest.parents if path in places), None)
+    return nearest is not None and nearest.show is one.show and nearest.source == nearest.dest
