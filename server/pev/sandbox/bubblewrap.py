@@ -18,11 +18,12 @@ from types import MappingProxyType
 from typing import Final
 
 import anyio
+import anyio.to_thread
 
 from pev import proc
 from pev.errors import InvalidInput, PevError, SandboxUnavailable
 from pev.proc import Completed, Ending
-from pev.sandbox import seccomp
+from pev.sandbox import leftovers, seccomp
 from pev.sandbox.cgroup import SHELL, Group, Nursery
 from pev.sandbox.descriptors import close_all, in_memory, sealed_copy
 from pev.sandbox.grants import Mount, Show, plan
@@ -257,12 +258,16 @@ class Bubblewrap(Sandbox):
         self._hidden = hidden
         self._nested = nested
         self._nursery = nursery
+        self._swept = False
 
     async def run(self, command: Command) -> Completed:
         """Run a command to its end; nothing of it is left when this returns.
 
         An exit code above 128 is what a shell makes of a signal, and is given as that signal.
         """
+        if not self._swept:
+            self._swept = True
+            await anyio.to_thread.run_sync(leftovers.sweep)
         command = replace(command, env=inner_env(command))
         mounts = plan(command, self._hidden)
         require_program(command, [one.dest for one in mounts if one.show not in (Show.EMPTY, Show.BLANK)])
@@ -291,7 +296,7 @@ class Bubblewrap(Sandbox):
             launch.theirs = (*launch.theirs, args_fd)
             watch = watching(self._nursery, limits)
             gate = _GATE if command.stdin is not None else f"{_GATE} < /dev/null"
-            argv = [program, "--args", str(args_fd), "--", SHELL, "-c", gate, "sh", *command.argv]
+            argv = [program, "--args", str(args_fd), "--", SHELL, "-c", gate, leftovers.mark(), *command.argv]
             try:
                 done = await proc.run(
                     launch.joined(argv),
