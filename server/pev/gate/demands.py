@@ -47,13 +47,15 @@ class CheckSettings(Model):
     """How one check is run. `paths` are relative to the project; empty means all of it.
 
     `without_markers` leaves tests with these pytest markers out, which the result says each time; it is for
-    tests that cannot run inside a gate, and other checks do not look at it.
+    tests that cannot run inside a gate, and `mutation_s` bounds the time that mutants of the change are tried
+    (at least 30 per cent of the tests' own; 0 tries none). Other checks do not look at these.
     """
 
     blocking: bool = True
     limit_s: float | None = Field(default=None, gt=0, le=86_400)
     paths: tuple[Folder, ...] = ()
     without_markers: tuple[Marker, ...] = ()
+    mutation_s: float = Field(default=60.0, ge=0, le=3_600)
 
 
 class EnvironmentSettings(Model):

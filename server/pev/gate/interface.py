@@ -173,6 +173,9 @@ class Bench(Protocol):
     async def touched(self, checkout: Checkout) -> tuple[str, ...]:
         """List tracked files of a checkout that are no longer as they were written."""
 
+    async def rewrite(self, checkout: Checkout, files: Mapping[str, bytes | None]) -> None:
+        """Write other content over files of a checkout; None removes one. Raises SnapshotRefused."""
+
     async def read(self, side: Side, path: str) -> bytes | None:
         """Give a file of one side, as the checkout shows it."""
 

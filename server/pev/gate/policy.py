@@ -172,6 +172,7 @@ _TAIL: Final = """\
 # blocking = true
 # limit_s = 300
 # paths = ["tests"]
+# mutation_s = 60     # how long mutants of the change are tried (0: none)
 
 # Types and tests run in the declared dependencies, installed from wheels. By default: the groups and extras
 # named dev, test, tests, testing and typing, and the requirements files beside pyproject.toml.

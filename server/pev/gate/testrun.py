@@ -57,6 +57,7 @@ class TestRun:
     log: bytes = b""
     nothing: bool = False
     killed: bool = False
+    seconds: float = 0.0
     rootdir: Path = Path()
 
     @property
@@ -85,10 +86,12 @@ async def run_tests(
     label: str,
     select: Sequence[str] = (),
     coverage: bool = False,
+    contexts: bool = False,
 ) -> TestRun:
     """Run the tests of a project in a checkout, all of them or those that `select` names.
 
-    `label` names the run's files apart from those of other runs in the same checkout.
+    `label` names the run's files apart from those of other runs in the same checkout. With `contexts`
+    coverage remembers which test ran which line.
     """
     folder = job.folder(checkout)
     report = checkout.scratch / f"report-{label}.jsonl"
@@ -101,11 +104,12 @@ async def run_tests(
     )  # the gate's own slots are what runs at once
     if coverage:
         argv += [*_coverage_options(folder), f"--cov-report=json:{measured}", "--cov-fail-under=0"]
+        argv += ["--cov-context=test"] if contexts and not _has_contexts(folder) else []
     if job.settings.without_markers:
         argv += ["-m", " and ".join(f"not {marker}" for marker in job.settings.without_markers)]
     argv += select
     argv += [] if any(not one.startswith("--") for one in select) else job.settings.paths
-    env = {"COVERAGE_FILE": str(checkout.scratch / f"coverage-{label}.data")}
+    env = {"COVERAGE_FILE": str(data_file(checkout, label))}
     done = await job.bench.run(
         argv,
         cwd=folder,
@@ -119,6 +123,46 @@ async def run_tests(
     story = _read_report(report)
     run = _believe(done, story, job.clock.limit_s, _read_json(measured) if coverage else None)
     return replace(run, rootdir=config.parent if config else folder)
+
+
+def data_file(checkout: Checkout, label: str) -> Path:
+    """Say where coverage keeps what it recorded of a run."""
+    return checkout.scratch / f"coverage-{label}.data"
+
+
+async def contexts_of(
+    job: CheckJob, checkout: Checkout, interpreter: Interpreter, data: Path, paths: Sequence[str]
+) -> dict[str, dict[int, frozenset[str]]]:
+    """Give the tests that ran each line of some files; empty where coverage did not remember."""
+    target = checkout.scratch / "contexts.json"
+    argv = [str(interpreter.python), "-P", "-B", "-m", "coverage", "json", "-q", "--show-contexts"]
+    argv += [f"--data-file={data}", "--include=" + ",".join(str(checkout.root / path) for path in paths)]
+    argv += ["--fail-under=0", "-o", str(target)]
+    folder = job.folder(checkout)
+    await job.bench.run(
+        argv, cwd=folder, checkout=checkout, clock=job.clock, interpreter=interpreter, writable=True
+    )
+    files = (_read_json(target) or {}).get("files")
+    out: dict[str, dict[int, frozenset[str]]] = {}
+    for name, one in (files if isinstance(files, dict) else {}).items():
+        path = name if job.root == "." else f"{job.root}/{name}"
+        lines = one.get("contexts") if isinstance(one, dict) else None
+        out[path] = {
+            int(line): frozenset(str(test).rpartition("|")[0] for test in tests if "::" in str(test))
+            for line, tests in (lines if isinstance(lines, dict) else {}).items()
+        }
+    return out
+
+
+def _has_contexts(folder: Path) -> bool:
+    """Say whether a project's coverage configuration chooses contexts itself, which pytest-cov refuses."""
+    for name in (".coveragerc", ".coveragerc.toml", "setup.cfg", "tox.ini", "pyproject.toml"):
+        try:
+            if "dynamic_context" in (folder / name).read_text("utf-8"):
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def _own_options(config: Path | None, folder: Path, checkout: Checkout, label: str) -> list[str]:
@@ -251,6 +295,7 @@ def _believe(done: Completed, story: _Story, limit_s: float, coverage: dict[str,
         coverage=coverage,
         log=done.stdout + done.stderr,
         killed=done.ending is not Ending.EXITED,
+        seconds=done.seconds,
         nothing=done.ok is False and done.code == _EXIT_NOTHING and not collected,
     )
 

@@ -10,12 +10,13 @@ from typing import ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Effect, Finding, Severity
+from pev.gate.controls import Controlled, Controls
 from pev.gate.coverage import changed_lines_findings, lines_of, spans, total_findings, total_of
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.oracle import compare_runs, plan_oracle, reason_of
 from pev.gate.outputs import ended_badly, private_name, tree_changes
 from pev.gate.subjects import is_test_ground
-from pev.gate.testrun import Failure, TestRun, run_tests
+from pev.gate.testrun import Failure, TestRun, data_file, run_tests
 from pev.proc import Ending
 
 _RETRIED: Final = 50
@@ -52,7 +53,8 @@ class Tests(Check):
             interpreter = await job.bench.interpreter(job.side, checkout, job.root)
             if fault := await _set_up(job, checkout, interpreter):
                 return Measured(unmeasured=fault, outside=True)
-            run = await run_tests(job, checkout, interpreter, label="main", coverage=True)
+            compared = job.side is Side.CANDIDATE and job.base_tree is not None
+            run = await run_tests(job, checkout, interpreter, label="main", coverage=True, contexts=compared)
         except (EnvironmentUnavailable, ToolMissing) as exc:
             return Measured(unmeasured=str(exc), outside=True)
         prefix = job.repo_path(run.rootdir, checkout)
@@ -86,10 +88,25 @@ class Tests(Check):
         covered, notes, uncovered = await self._cover(room, confirmed)
         findings += covered
         findings += await tree_changes(job, room.make, room.checkout)
+        unmeasured = unmeasured or uncovered
+        controlled = Controlled()
+        if unmeasured is None and not _blocked(job, findings):
+            controlled = await self._control(room)
+        findings += controlled.findings
         left_out = ", ".join(job.settings.without_markers)
         left_out = f"not run by policy: tests marked {left_out}" if left_out else ""
-        reason = ", ".join(part for part in (_summary(run), notes, left_out) if part)
-        return Measured(findings=tuple(findings), reason=reason, unmeasured=unmeasured or uncovered)
+        reason = ", ".join(part for part in (_summary(run), notes, controlled.note, left_out) if part)
+        unmeasured = unmeasured or controlled.unmeasured
+        return Measured(findings=tuple(findings), reason=reason, unmeasured=unmeasured)
+
+    async def _control(self, room: _Room) -> Controlled:
+        """Show that the tests can fail on what changed, where there is a change to compare."""
+        if room.job.base_tree is None:
+            return Controlled()
+        lines = lines_of(room.run.coverage, room.job.root)
+        data = data_file(room.checkout, "main")
+        controls = Controls(room.job, room.make, room.run)
+        return await controls.control(lines, room.checkout, room.interpreter, data)
 
     async def _confirm(self, room: _Room) -> tuple[list[Failure], list[Failure]]:
         """Run what failed once more, alone; give what fails again, and what does not."""
@@ -188,6 +205,12 @@ class Tests(Check):
                     f"{path} lines {spans(sorted(lost))} are reached only by tests that fail on the base too"
                 )
         return None
+
+
+def _blocked(job: CheckJob, findings: list[Finding]) -> bool:
+    """Say whether findings block already, which no control can change."""
+    allowed = {one.fingerprint for one in job.request.let_throughs if one.snapshot == job.request.snapshot}
+    return any(one.effect is Effect.BLOCKS and one.fingerprint not in allowed for one in findings)
 
 
 async def _base_failures(job: CheckJob) -> set[str]:

@@ -102,6 +102,10 @@ class Workspace(Bench):
         self._stamps[root] = await to_thread.run_sync(_stamps, root)
         return Checkout(root=root, scratch=scratch, tree=tree)
 
+    async def rewrite(self, checkout: Checkout, files: Mapping[str, bytes | None]) -> None:
+        """Write other content over files of a checkout; None removes one. Raises SnapshotRefused."""
+        await to_thread.run_sync(_overlay, checkout.root, files)
+
     async def read(self, side: Side, path: str) -> bytes | None:
         """Give a file of one side, as the checkout shows it."""
         overlay = self._harness.candidate if side is Side.CANDIDATE else self._harness.base
