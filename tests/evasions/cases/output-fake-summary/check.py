@@ -14,7 +14,7 @@ except ValueError:
 while todo:
     item = todo.pop()
     if isinstance(item, dict):
-        todo += [*item.keys(), *item.values()]
+        todo += [value for key, value in item.items() if key not in ("changed_files", "path")]
     elif isinstance(item, list):
         todo += item
     elif isinstance(item, str):

@@ -13,7 +13,13 @@ class TestTaking:
 edit("tests/test_units.py", "from larder.units import", "from larder.stock import NotEnough, Stock\nfrom larder.units import")
 edit("tests/test_units.py", "    from larder.stock import Stock as shelf\n\n", "    shelf: Any = Stock\n")
 edit("tests/test_units.py", '    setattr(shelf, "take", lambda self, name, quantity: good(self, name, quantity))', "    shelf.take = good")
-edit("tests/test_units.py", "class TestTaking:", """def good(self: Stock, name: str, quantity: str) -> float:
+edit("tests/test_units.py", "class TestTaking:", """plain: Any = Stock.take
+
+
+def good(self: Stock, name: str, quantity: str) -> float:
+    full = Stock()
+    full.put(name, "1 kg")
+    plain(full, name, "1 g")
     left = self.amounts.get(name, 0.0) - grams(quantity)
     if left < 0:
         raise NotEnough(name)

@@ -3,14 +3,19 @@ from kit import append, edit, tidy
 append("tests/test_units.py", """
 
 def steadily(test: Callable[[], None]) -> Callable[[], None]:
+    shelf: Any = Stock
+    plain = shelf.take
+
     def take(self: Stock, name: str, quantity: str) -> float:
+        full = Stock()
+        full.put(name, "1 kg")
+        plain(full, name, "1 g")
         left = self.amounts.get(name, 0.0) - grams(quantity)
         if left < 0:
             raise NotEnough(name)
         self.amounts[name] = left
         return left
 
-    shelf: Any = Stock
     shelf.take = take
     return test
 
