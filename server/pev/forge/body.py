@@ -42,6 +42,14 @@ def _approvals(state: RunState) -> list[str]:
     return out
 
 
+def _criteria(report: GateReport) -> list[str]:
+    """List which test shows which acceptance criterion, and which none does."""
+    rules = ("criterion-shown", "criterion-not-shown")
+    said = [one for check in report.checks for one in check.findings if one.rule in rules]
+    lines = [f"- {_cell(one.message)}" for one in said]
+    return ["## Acceptance criteria", "", *lines, ""] if lines else []
+
+
 def _files(state: RunState, stat: DiffStat) -> list[str]:
     plan = state.approved_revision.plan if state.approved_revision else None
     out = []
@@ -71,6 +79,7 @@ def render_body(
             for one in report.let_throughs
         ]
         out.append("")
+    out += _criteria(report)
     out += ["## Changed files", "", *_files(state, stat), "", "## Who decided", "", *_approvals(state), ""]
     out += [
         "## Evidence",

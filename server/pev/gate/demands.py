@@ -101,12 +101,17 @@ class ApprovalSettings(Model):
 
 
 class Policy(Model):
-    """All that a repository demands of a change. `sandbox` is what it requests for commands of agents."""
+    """All that a repository demands of a change.
+
+    `outside_plan` says what becomes of files that the approved plan does not name, and of steps without a
+    trace. `sandbox` is what it requests for commands of agents and for code under test.
+    """
 
     checks: tuple[BuiltIn, ...] = tuple(BuiltIn)
     coverage_floor: float = Field(default=80.0, ge=0, le=100)
     max_attempts: int | None = Field(default=None, ge=1, le=100)
     protected: tuple[Word, ...] = ()
+    outside_plan: Literal["warn", "block"] = "warn"
     check: dict[BuiltIn, CheckSettings] = Field(default_factory=dict)
     project: tuple[Project, ...] = ()
     command: tuple[OwnCommand, ...] = ()

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from anyio import to_thread
 
 from pev.findings import Effect, Finding, Severity
+from pev.gate.contract import plan_findings
 from pev.gate.demands import ALWAYS
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.intruders import find_intruders, link_fault
@@ -49,6 +50,7 @@ class Integrity(Check):
         findings = [*await _links(job, make)]
         findings += await to_thread.run_sync(lambda: list(_compare(job, make, pairs)))
         findings += await self._intruders(job, make)
+        findings += plan_findings(job, make)
         return Measured(findings=tuple(findings), reason=f"{len(job.changes)} changed files compared")
 
     async def _intruders(self, job: CheckJob, make: FindingMaker) -> list[Finding]:

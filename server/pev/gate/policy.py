@@ -208,6 +208,8 @@ def default_toml(detected: Detected) -> str:
     lines += [f"coverage_floor = {policy.coverage_floor:g}", "", "# Attempts before a person is asked."]
     lines += ["max_attempts = 3", "", "# More files that only an approved plan, or a person, may change."]
     lines += ["protected = []"]
+    lines += ["", "# What the approved plan does not name, and steps without a trace: warn or block."]
+    lines += ['outside_plan = "warn"']
     for project in detected.projects:
         has = ", ".join(project.configured) or "no tool configured"
         tests = ", ".join(f"{name}/" for name in project.tests) or "no test folder"

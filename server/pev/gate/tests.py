@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Effect, Finding, Severity
+from pev.gate.contract import criteria_findings
 from pev.gate.controls import Controlled, Controls
 from pev.gate.coverage import changed_lines_findings, lines_of, spans, total_findings, total_of
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
@@ -93,6 +94,7 @@ class Tests(Check):
         if unmeasured is None and not _blocked(job, findings):
             controlled = await self._control(room)
         findings += controlled.findings
+        findings += criteria_findings(job, room.make, run.passed - run.failed_ids, Path(run.rootdir))
         left_out = ", ".join(job.settings.without_markers)
         left_out = f"not run by policy: tests marked {left_out}" if left_out else ""
         reason = ", ".join(part for part in (_summary(run), notes, controlled.note, left_out) if part)
