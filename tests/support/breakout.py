@@ -110,6 +110,8 @@ def check_it_fails(session: pytest.Session, attempt: Attempt, mechanism: str, us
 def check_it_works(session: pytest.Session, attempt: Attempt, user: str) -> None:
     """Assert that an attempt has its effect where nothing confines it."""
     outcome = _outcome(session, attempt, "none", user)
+    if not outcome.began and attempt.swaps:
+        pytest.skip("the folder was swapped when the attack was to start in it")
     assert outcome.began, f"the attack did not run: {outcome.said}"
     if not outcome.effects and attempt.root and user != "root":
         pytest.skip("without a sandbox only root can do this")
