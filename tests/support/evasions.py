@@ -39,6 +39,7 @@ from support.evasion_cases import (
 from support.evasion_scene import GIT_WHO, Advisories, ear, left, make_scene, serving
 
 SECRET: Final = "evasion-canary-7d0c41"
+OWN_PEV: Final = Path(sys.executable).parent / "pev"
 
 
 def _read(stdout: str, stderr: str, code: int) -> tuple[str, tuple[str, ...], str]:
@@ -69,6 +70,7 @@ class Suite:
     top: Path
     advisories: int
     naive: bool
+    program: Path = OWN_PEV
 
     def environ(self, case: Case, top: Path, listening: int) -> dict[str, str]:
         """The environment of the attack, which knows where harm would show."""
@@ -117,7 +119,7 @@ class Suite:
             "PEV_AUDIT_OSV_URL": f"http://127.0.0.1:{port}/v1/query",
             "PEV_CHECK_LIMIT_S": str(case.limit_s // 2),
         }
-        argv = [str(Path(sys.executable).parent / "pev"), "gate", str(worktree), "--base", "main"]
+        argv = [str(self.program), "gate", str(worktree), "--base", "main"]
         argv += ["--commit", "HEAD", "--trust", "--json"]
         if self.naive:
             argv = [sys.executable, str(CORPUS / "naive_gate.py"), str(worktree)]
@@ -181,7 +183,9 @@ class Suite:
         return Verdict(case, outcome, by, harmed, seconds, detail)
 
 
-def play(chosen: Sequence[Case], *, naive: bool = False, jobs: int = 1, tell: bool = True) -> list[Verdict]:
+def play(
+    chosen: Sequence[Case], *, naive: bool = False, program: Path = OWN_PEV, jobs: int = 1, tell: bool = True
+) -> list[Verdict]:
     """Run cases against PEV, or against the naive gate, `jobs` at a time."""
     verdicts = []
     with (
@@ -189,7 +193,7 @@ def play(chosen: Sequence[Case], *, naive: bool = False, jobs: int = 1, tell: bo
         serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Advisories)) as port,
         ThreadPoolExecutor(jobs) as pool,
     ):
-        suite = Suite(Path(folder), port, naive)
+        suite = Suite(Path(folder), port, naive, program)
         for verdict in pool.map(suite.run, chosen):
             verdicts.append(verdict)
             if tell:
@@ -266,6 +270,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--case", action="append", default=[], help="an id, or a part of one; may be repeated"
     )
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument(
+        "--pev", type=Path, default=OWN_PEV, help="the program to ask (default: that beside us)"
+    )
     args = parser.parse_args(argv)
     chosen = [
         case
@@ -275,7 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         and (not args.case or any(part in case.id for part in args.case))
         and (not args.naive or case.naive == "fooled" or case.kind in NOT_ATTACKS)
     ]
-    verdicts = play(chosen, naive=args.naive, jobs=args.jobs)
+    verdicts = play(chosen, naive=args.naive, program=args.pev, jobs=args.jobs)
     print(f"\n{totals(verdicts, naive=args.naive)}")
     if args.naive:
         return int(any(not v.fooled for v in verdicts if v.case.kind not in NOT_ATTACKS))
