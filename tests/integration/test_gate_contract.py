@@ -59,8 +59,7 @@ async def test_without_a_plan_there_is_no_contract(gate: GateFixture) -> None:
     "test",
     [
         "def test_a1_doubles() -> None:\n    assert double(2) == 4\n",
-        "import pytest\n\n\n@pytest.mark.criterion('a1')\n"
-        "def test_doubles() -> None:\n    assert double(2) == 4\n",
+        "import pytest as p\n\n@p.mark.criterion('a1')\ndef test_two() -> None:\n    assert double(1) == 2\n",
         "class TestA1:\n    def test_doubles(self) -> None:\n        assert double(2) == 4\n",
     ],
     ids=["name", "marker", "class"],

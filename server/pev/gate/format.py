@@ -2,17 +2,14 @@
 
 from typing import ClassVar
 
-from pev.gate.interface import Check, CheckJob, Measured
-from pev.gate.ruff import run_ruff
+from pev.gate.ruff import Ruff
 
 
-class Format(Check):
+class Format(Ruff):
     """`ruff format --check`, with the trusted configuration."""
 
     name = "format"
     weight: ClassVar[int] = 10
-    tools: ClassVar[tuple[str, ...]] = ("ruff",)
-
-    async def run(self, job: CheckJob) -> Measured:
-        """List the files that would be written anew."""
-        return await run_ruff(self, job, ("format", "--check"), "Run `ruff format` on this file.")
+    words: ClassVar[tuple[str, ...]] = ("format", "--check")
+    remedy: ClassVar[str] = "Run `ruff format` on this file."
+    planted: ClassVar[str] = "planted = {  'a':1 ,\n       'b' :2}\n\n\n\n\nif planted :\n  pass\n"

@@ -236,10 +236,12 @@ class Check(ABC):
     repository's choice; `runs_code` that it runs its code, which needs trust where no sandbox holds it.
     `whole` checks look at the repository once, the others at each project. `own_checkout` says that it works
     in a checkout of its own, because what it runs may write there. `knows_base` checks compare with the base
-    themselves, and give only what is new.
+    themselves, and give only what is new. `planted` is Python in which the check must find something, to show
+    that it can: see `look`.
     """
 
     name: str
+    planted: ClassVar[str] = ""
     weight: ClassVar[int] = 0
     tools: ClassVar[tuple[str, ...]] = ()
     needs_trust: ClassVar[bool] = False
@@ -256,6 +258,10 @@ class Check(ABC):
         What was found and what could not be measured is in the answer; only a defect of PEV, or a
         cancellation, is an exception.
         """
+
+    async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
+        """Measure single files of a checkout, relative to the project; for checks that plant something."""
+        raise NotImplementedError(f"the check {self.name} plants nothing")
 
 
 def readable(text: str) -> str:

@@ -1,19 +1,38 @@
 """The check `lint`: what does `ruff check` say?"""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from pev.gate.interface import Check, CheckJob, Measured
-from pev.gate.ruff import run_ruff
+from pev.gate.ruff import Ruff
+
+# something for each family of rules that a project may have chosen alone
+_PLANTED: Final = """\
+import os, sys
+from typing import *
+import json
+class planted_class(object):
+    def Method(self, l, x = [], *, id=None):
+        try:
+            if x == None: print(undefined_name); return 1
+            else:
+                return dict(a=1)
+        except:
+            pass
+        assert(x, 'text')
+        unused = lambda: 0
+        raise Exception('%s' % l)
+    def other(self): return eval('1') ;
+    if planted_class in {}.keys(): size = 1\x20
+    else: size = 2
+def test_planted(a,b): return [i for i in list(range(10))]  # TODO planted
+#print(1)
+"""
 
 
-class Lint(Check):
+class Lint(Ruff):
     """`ruff check`, with the trusted configuration, fixing nothing."""
 
     name = "lint"
     weight: ClassVar[int] = 20
-    tools: ClassVar[tuple[str, ...]] = ("ruff",)
-
-    async def run(self, job: CheckJob) -> Measured:
-        """List the rules that are broken."""
-        words = ("check", "--no-fix", "--no-fix-only", "--no-unsafe-fixes")
-        return await run_ruff(self, job, words, "Correct the code; `ruff rule CODE` explains the rule.")
+    words: ClassVar[tuple[str, ...]] = ("check", "--no-fix", "--no-fix-only", "--no-unsafe-fixes")
+    remedy: ClassVar[str] = "Correct the code; `ruff rule CODE` explains the rule."
+    planted: ClassVar[str] = _PLANTED

@@ -7,6 +7,7 @@ cannot be measured either and nobody wrote the policy down: then the check does 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import anyio
 from anyio import to_thread
@@ -26,17 +27,19 @@ from pev.gate.command import Command
 from pev.gate.demands import ALWAYS, BUILT_IN
 from pev.gate.harness import Harness
 from pev.gate.interface import Check, CheckJob, Clock, GateRequest, Measured, Side, Trust
-from pev.gate.outputs import excerpt
+from pev.gate.outputs import excerpt, private_name
+from pev.gate.protected import ground_of
 from pev.gate.store import Store
 from pev.gate.tools import versions
 from pev.gate.workspace import Workspace
-from pev.models import Digest, ObjectId, hash_json
+from pev.models import Digest, ObjectId, digest_of, hash_json
 from pev.repos.objects import Change
 from pev.sandbox.interface import Sandbox
 from pev.sandbox.permits import Grants
 from pev.sandbox.reach import Reach
 from pev.text import one_line
 
+_PLANTED: Final = "planted_by_the_gate"
 UNTRUSTED = (
     "it runs the repository's code, and nobody trusted this policy yet: `pev trust`, or --trust for one call"
 )
@@ -156,6 +159,30 @@ class Measurer:
             measured = _compare(measured, await base(), skip=self._may_be_skipped(this, check, clock))
         return measured.model_copy(update={"findings": _let_through(this.request, measured.findings)})
 
+    async def _able_to_fail(self, this: Round, check: Check, job: CheckJob, measured: Measured) -> Measured:
+        """Show that a check which found nothing can find something: a planted violation, with this setup.
+
+        What was shown is kept, for the same tools and configuration. A check that finds nothing in it either
+        has measured nothing.
+        """
+        if not check.planted or measured.findings or measured.unmeasured is not None:
+            return measured
+        value = [check.name, job.root, check.planted, versions(*check.tools), self._sandbox.name]
+        key = hash_json([*value, await _ground(this), str(job.request.trust)])
+        if self._store.measured(key) is not None:
+            return measured
+        path = f"{_PLANTED}_{check.name}.py"
+        repo_path = path if job.root == "." else f"{job.root}/{path}"
+        replaced = {repo_path: check.planted.encode()}
+        name = private_name(f"planted-{check.name}", job.root)
+        checkout = await job.bench.checkout(job.side, private=name, replaced=replaced)
+        seen = await check.look(job, checkout, (f"./{path}",))
+        if any(one.path == repo_path for one in seen.findings):
+            await to_thread.run_sync(self._store.keep_measured, key, Measured(reason="it can fail"))
+            return measured
+        why = seen.unmeasured or "it found nothing in a file that was planted for it, with this configuration"
+        return measured.model_copy(update={"unmeasured": f"not shown to be able to fail: {why}"})
+
     def _may_be_skipped(self, this: Round, check: Check, clock: Clock) -> bool:
         """Say whether a check that cannot run may turn out not to apply here."""
         return check.name in BUILT_IN and not this.request.policy.explicit and clock.left_s() > 0
@@ -215,7 +242,10 @@ class Measurer:
                 reach=reach,
             )
             try:
-                return clock, _missed(await check.run(job), reach)
+                measured = await check.run(job)
+                if side is Side.CANDIDATE:
+                    measured = await self._able_to_fail(this, check, job, measured)
+                return clock, _missed(measured, reach)
             except PevError as exc:
                 return clock, Measured(unmeasured=str(exc), outside=True)
             except (RecursionError, MemoryError) as exc:
@@ -224,6 +254,15 @@ class Measurer:
                 )
             finally:
                 this.seconds[check.name] = this.seconds.get(check.name, 0.0) + clock.spent_s()
+
+
+async def _ground(this: Round) -> list[Any]:
+    """Name the configuration that the tools of a round use: what is in the tree, and what was put over it."""
+    named = this.request.policy.policy.protected
+    entries = await this.request.depot.entries(this.request.snapshot)
+    own = [[entry.path, entry.oid] for entry in entries if ground_of(entry.path, named) is not None]
+    over = this.harness.candidate.items()
+    return [own, sorted([path, digest_of(raw) if raw is not None else None] for path, raw in over)]
 
 
 def may_be_kept(grants: Grants) -> bool:

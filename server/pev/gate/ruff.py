@@ -5,22 +5,35 @@ written; ignore rules of git are not used, so a `.gitignore` hides nothing.
 """
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from pev.findings import Finding
-from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.outputs import listed, source_line, unusable
 from pev.gate.tools import command
 from pev.proc import Ending
 
 
-async def run_ruff(check: Check, job: CheckJob, words: tuple[str, ...], help_text: str) -> Measured:
-    """Run `ruff` with `words` over a project and give its findings."""
-    checkout = await job.bench.checkout(job.side)
-    paths = job.settings.paths or (".",)
+class Ruff(Check):
+    """A check that is `ruff` with some `words`."""
+
+    tools: ClassVar[tuple[str, ...]] = ("ruff",)
+    words: ClassVar[tuple[str, ...]]
+    remedy: ClassVar[str]
+
+    async def run(self, job: CheckJob) -> Measured:
+        """Run it over the project."""
+        return await self.look(job, await job.bench.checkout(job.side), job.settings.paths or (".",))
+
+    async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
+        """Run it over some paths."""
+        return await _run(self, job, checkout, paths)
+
+
+async def _run(check: Ruff, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
     argv = (
         *command("ruff"),
-        *words,
+        *check.words,
         "--no-cache",
         "--no-respect-gitignore",
         "--output-format",
@@ -33,7 +46,7 @@ async def run_ruff(check: Check, job: CheckJob, words: tuple[str, ...], help_tex
     if rows is None or (done.code not in (0, 1) and not rows):
         return unusable("ruff", done, job.clock)
     make = job.maker(check.name)
-    found = tuple(_finding(make, row, job.repo_path(row["filename"], checkout), help_text) for row in rows)
+    found = tuple(_finding(make, row, job.repo_path(row["filename"], checkout), check.remedy) for row in rows)
     return Measured(findings=found, reason=f"{len(found)} findings", log=listed(found, done.stderr))
 
 

@@ -19,6 +19,15 @@ from pev.gate.tools import command
 from pev.proc import Ending
 
 _SEVERITY: Final = {"HIGH": Severity.ERROR, "MEDIUM": Severity.WARNING}
+_PLANTED: Final = """\
+import hashlib
+import pickle
+import subprocess
+
+subprocess.run(input(), shell=True)
+exec(input())
+print(eval(input()), pickle.loads(input().encode()), hashlib.md5(b"").hexdigest())
+"""
 _HELP: Final = "Use the safe form that the rule's page names; a person can allow this one finding."
 
 
@@ -28,13 +37,16 @@ class Security(Check):
     name = "security"
     weight: ClassVar[int] = 40
     tools: ClassVar[tuple[str, ...]] = ("bandit",)
+    planted: ClassVar[str] = _PLANTED
 
     async def run(self, job: CheckJob) -> Measured:
         """List risky calls, disguised names, and files that bandit could not read."""
-        checkout = await job.bench.checkout(job.side)
+        return await self.look(job, await job.bench.checkout(job.side), job.settings.paths or (".",))
+
+    async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
+        """Run it over some paths."""
         folder = job.folder(checkout)
-        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *_config(folder)]
-        argv += list(job.settings.paths) or ["."]
+        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *_config(folder), *paths]
         done = await job.bench.run(argv, cwd=folder, checkout=checkout, clock=job.clock)
         report = _report(done.stdout) if done.ending is Ending.EXITED else None
         if report is None or done.code not in (0, 1):

@@ -35,23 +35,29 @@ class Types(Check):
     weight: ClassVar[int] = 60
     tools: ClassVar[tuple[str, ...]] = ("mypy",)
     needs_environment: ClassVar[bool] = True
+    planted: ClassVar[str] = 'planted: int = "no number"\n'
 
     async def run(self, job: CheckJob) -> Measured:
         """List the errors that mypy reports."""
         checkout = await job.bench.checkout(job.side)
+        _, table = read_config(job.folder(checkout))
+        if _plugins(table) and job.request.trust is Trust.TRUSTED:
+            # what runs code gets a checkout of its own
+            checkout = await job.bench.checkout(job.side, private=private_name(self.name, job.root))
+        return await self.look(job, checkout, job.settings.paths)
+
+    async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
+        """Run mypy over some paths, or over what its configuration names."""
         folder = job.folder(checkout)
         config, table = read_config(folder)
         plugins = _plugins(table)
         if plugins and job.request.trust is not Trust.TRUSTED:
             return Measured(unmeasured=f"{_NEEDS_TRUST} ({', '.join(plugins)})", outside=True)
-        if plugins:  # what runs code gets a checkout of its own
-            checkout = await job.bench.checkout(job.side, private=private_name(self.name, job.root))
-            folder = job.folder(checkout)
         try:
             interpreter = await job.bench.interpreter(job.side, checkout, job.root)
         except EnvironmentUnavailable as exc:
             return Measured(unmeasured=str(exc), outside=True)
-        argv = _argv(job, checkout, folder / config if config else None, table, plugins, interpreter)
+        argv = _argv(job, checkout, folder / config if config else None, table, plugins, interpreter, paths)
         done = await job.bench.run(
             argv,
             cwd=folder,
@@ -110,20 +116,21 @@ def _argv(
     table: dict[str, Any],
     plugins: list[str],
     interpreter: Interpreter,
+    paths: tuple[str, ...],
 ) -> list[str]:
     argv = list(command("mypy"))
     if plugins:
         # plugins come from the project's dependencies, behind everything of ours
-        paths = [str(interpreter.site), str(job.folder(checkout))]
-        argv = [sys.executable, "-I", "-B", "-c", _EXTENDED.format(paths=paths)]
+        behind = [str(interpreter.site), str(job.folder(checkout))]
+        argv = [sys.executable, "-I", "-B", "-c", _EXTENDED.format(paths=behind)]
     empty = checkout.scratch / "no-mypy.ini"
     if config is None:
         empty.write_text("[mypy]\n", encoding="utf-8")
     cache = checkout.scratch / private_name("mypy", job.root)
     argv += ["--config-file", str(config or empty), "--cache-dir", str(cache), "--output", "json"]
     argv += ["--python-executable", str(interpreter.python), "--no-error-summary", "--no-pretty"]
-    if job.settings.paths:
-        return [*argv, "--", *job.settings.paths]
+    if paths:
+        return [*argv, "--", *paths]
     return argv if any(table.get(key) for key in _TARGETS) else [*argv, "--", "."]
 
 
