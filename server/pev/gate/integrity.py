@@ -11,13 +11,14 @@ from typing import ClassVar, Final
 from anyio import to_thread
 
 from pev.findings import Effect, Finding, Severity
+from pev.gate.contents import look_into
 from pev.gate.contract import plan_findings
 from pev.gate.demands import ALWAYS
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.intruders import find_intruders, link_fault
 from pev.gate.subjects import Test, inventory, is_test_file
 from pev.gate.suppressions import new_ones
-from pev.repos.objects import Change, Status
+from pev.repos.objects import GITLINK, Change, Status
 
 _MAX_BYTES: Final = 4 * 2**20
 _SUPPRESSED: Final = "Fix what the tool reports instead, or let a person allow this one finding."
@@ -49,6 +50,7 @@ class Integrity(Check):
         pairs = [await _read(job, change) for change in job.changes if _is_python(change)]
         findings = [*await _links(job, make)]
         findings += await to_thread.run_sync(lambda: list(_compare(job, make, pairs)))
+        findings += await _contents(job, make)
         findings += await self._intruders(job, make)
         findings += plan_findings(job, make)
         return Measured(findings=tuple(findings), reason=f"{len(job.changes)} changed files compared")
@@ -62,6 +64,27 @@ class Integrity(Check):
             make.make(one.rule, one.message, path=one.path, remedy=one.help, effect=one.effect)
             for one in find_intruders(added, present, roots)
         ]
+
+
+async def _contents(job: CheckJob, make: FindingMaker) -> list[Finding]:
+    """Look into every changed text file, of whatever kind."""
+    depot = job.request.depot
+    out = []
+    for change in job.changes:
+        if change.status is Status.DELETED or change.new_mode == GITLINK:
+            continue
+        new = await depot.read_blob(job.request.snapshot, change.path) or b""
+        if b"\0" in new[:_MAX_BYTES]:
+            continue
+        has_old = change.status is not Status.ADDED and job.base_tree is not None
+        old = await depot.read_blob(str(job.base_tree), change.old_path) if has_old else None
+        texts = change.path, _text(old) or "", _text(new) or ""
+        seen = await to_thread.run_sync(lambda given: list(look_into(*given)), texts)
+        out += [
+            make.make(one.rule, one.what, path=change.path, line=one.line, effect=one.effect, remedy=one.help)
+            for one in seen
+        ]
+    return out
 
 
 def _is_python(change: Change) -> bool:
