@@ -13,11 +13,13 @@ from anyio import to_thread
 
 from pev.findings import Effect, Finding, Severity
 from pev.gate.disguise import find_disguises
-from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
-from pev.gate.outputs import listed, unusable
+from pev.gate.extracted import python_in
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side
+from pev.gate.outputs import listed, private_name, unusable
 from pev.gate.tools import command
 from pev.proc import Ending
 
+_MAX_BYTES: Final = 4 * 2**20
 _SEVERITY: Final = {"HIGH": Severity.ERROR, "MEDIUM": Severity.WARNING}
 _PLANTED: Final = """\
 import hashlib
@@ -44,20 +46,39 @@ class Security(Check):
         return await self.look(job, await job.bench.checkout(job.side), job.settings.paths or (".",))
 
     async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
-        """Run it over some paths."""
+        """Run it over some paths, and over the Python in changed files of other kinds."""
         folder = job.folder(checkout)
-        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *_config(folder), *paths]
+        written = await to_thread.run_sync(_extract, job, checkout)
+        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *_config(folder), *paths, *written]
         done = await job.bench.run(argv, cwd=folder, checkout=checkout, clock=job.clock)
         report = _report(done.stdout) if done.ending is Ending.EXITED else None
         if report is None or done.code not in (0, 1):
             return unusable("bandit", done, job.clock)
         make = job.maker(self.name)
+        for row in (*report["results"], *report["errors"]):
+            row["filename"] = written.get(str(row.get("filename")), row.get("filename"))
         found = [_finding(make, job, row, checkout) for row in report["results"]]
         found += [_unread(make, job, row, checkout) for row in report["errors"]]
         found += await to_thread.run_sync(_disguised, make, job, checkout)
         return Measured(
             findings=tuple(found), reason=f"{len(found)} findings", log=listed(found, done.stderr)
         )
+
+
+def _extract(job: CheckJob, checkout: Checkout) -> dict[str, str]:
+    """Write the Python of changed files that bandit would pass by; give where it stands, and whose it is."""
+    out: dict[str, str] = {}
+    for change in job.changes:
+        name = change.path if job.side is Side.CANDIDATE else change.old_path
+        path = checkout.root / name
+        if job.in_project(name) and path.is_file() and not path.is_symlink():
+            code = python_in(name, path.read_bytes()[:_MAX_BYTES])
+            if code is not None:
+                target = checkout.scratch / private_name("extracted", job.root) / f"{len(out)}.py"
+                target.parent.mkdir(exist_ok=True)
+                target.write_text(code, encoding="utf-8")
+                out[str(target)] = str(path)
+    return out
 
 
 def _config(folder: Path) -> list[str]:
@@ -108,7 +129,11 @@ def _disguised(make: FindingMaker, job: CheckJob, checkout: Checkout) -> list[Fi
     out: list[Finding] = []
     for change in job.changes:
         path = checkout.root / change.path
-        if not change.path.endswith(".py") or not job.in_project(change.path) or not path.is_file():
+        if not job.in_project(change.path) or not path.is_file() or path.is_symlink():
+            continue
+        raw = path.read_bytes()[:_MAX_BYTES]
+        code = raw.decode("utf-8", "replace") if path.suffix == ".py" else python_in(change.path, raw)
+        if code is None:
             continue
         out += [
             make.make(
@@ -120,6 +145,6 @@ def _disguised(make: FindingMaker, job: CheckJob, checkout: Checkout) -> list[Fi
                 effect=Effect.BLOCKS if one.certain else Effect.HOLDS,
                 remedy="Write the name out, so that scanners and readers see it.",
             )
-            for one in find_disguises(path.read_text("utf-8", "replace"))
+            for one in find_disguises(code)
         ]
     return out
