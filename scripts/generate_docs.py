@@ -25,6 +25,8 @@ SETTINGS: Final = {
     "worktree_dir": "where worktrees are made (default: below the state directory)",
     "repos": "allowed repositories, name to path",
     "allow_roots": "allow the roots that a local host declares",
+    "allow_submodules": "work in repositories with sub-modules, whose commits are on this disk",
+    "allow_lfs": "work in repositories with Git LFS files, whose objects are on this disk",
     "trusted_ref": "the trusted ref, where the remote's default branch is not it",
     "audit_service": "where advisories come from: `pypi` or `osv`",
     "audit_osv_url": "address of a mirror of OSV",

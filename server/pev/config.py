@@ -56,6 +56,8 @@ class Config(BaseSettings):
     worktree_dir: Folder | None = None
     repos: dict[str, Folder] = Field(default_factory=dict)
     allow_roots: bool = False
+    allow_submodules: bool = False
+    allow_lfs: bool = False
     trusted_ref: str | None = None
     audit_service: AuditService = AuditService.PYPI
     audit_osv_url: str | None = None

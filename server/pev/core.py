@@ -18,6 +18,7 @@ from pev.findings import GateReport
 from pev.models import Digest, RepoId, RunId, StreamId, repo_stream, run_stream
 from pev.repos.catalog import Catalog
 from pev.repos.depot import Depot
+from pev.repos.parts import Accepted
 from pev.repos.source import UserRepo
 from pev.run import RunState
 from pev.sandbox.interface import Sandbox
@@ -74,7 +75,8 @@ class Core:
         """Give the depot of a user's repository, filled on first use and brought up to date."""
         config = self.config
         author = (config.bot_name, config.bot_email)
-        depot = Depot(repo, config.state_dir, author=author, remote=config.remote)
+        accepted = Accepted(submodules=config.allow_submodules, lfs=config.allow_lfs)
+        depot = Depot(repo, config.state_dir, author=author, remote=config.remote, accepted=accepted)
         await depot.refresh()
         return depot
 

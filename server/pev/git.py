@@ -14,6 +14,8 @@ from typing import Final
 
 from pev.errors import CommandFailed, CommandTimedOut, RefInvalid
 from pev.git_settings import (
+    DIFF_FORMS,
+    FETCH,
     NEUTRAL,
     NOWHERE,
     OLD_FAULTS,
@@ -209,23 +211,16 @@ class Git:
 
     async def diff(self, form: str, old: str, new: str, paths: Sequence[str] = ()) -> bytes:
         """Compare two trees. `form` is `raw`, `numstat`, `bare` (no context) or `whole`."""
-        forms = {
-            "raw": ["--raw", "-z", "--no-abbrev"],
-            "numstat": ["--numstat", "-z"],
-            "bare": ["-p", "-U0"],
-            "whole": ["-p"],
-        }
-        done = await self._diff([*forms[form]], old, new, paths, LARGE)
-        return _check(done, "diff-tree", QUICK_S)
+        return _check(await self._diff(DIFF_FORMS[form], old, new, paths, LARGE), "diff-tree", QUICK_S)
 
     async def patch(self, old: str, new: str, *, limit_bytes: int, paths: Sequence[str] = ()) -> bytes:
         """Give the patch between two trees, the middle cut out where it is longer than `limit_bytes`."""
-        done = await self._diff(["-p"], old, new, paths, limit_bytes)
+        done = await self._diff(DIFF_FORMS["whole"], old, new, paths, limit_bytes)
         _check(replace(done, cut_bytes=0), "diff-tree", QUICK_S)
         return done.stdout
 
     async def _diff(
-        self, form: list[str], old: str, new: str, paths: Sequence[str], output_bytes: int
+        self, form: Sequence[str], old: str, new: str, paths: Sequence[str], output_bytes: int
     ) -> Completed:
         fixed = ["-r", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "-l2000"]
         fixed += ["--src-prefix=a/", "--dst-prefix=b/", "--full-index"]
@@ -240,6 +235,10 @@ class Git:
         """
         options = ["--no-index", "-z", "--stdin"]
         return await self.run("check-ignore", *options, stdin=paths, env={"GIT_LITERAL_PATHSPECS": "0"})
+
+    async def filters(self, paths: bytes) -> bytes:
+        """Say which filter the work tree's attribute files give each NUL-ended path: path, word, value."""
+        return await self._ask("check-attr", "-z", "--stdin", "filter", stdin=paths)
 
     async def status(self, config: Sequence[str]) -> bytes:
         """List what differs between HEAD, index and work tree, ended by NUL; sub-modules are not entered."""
@@ -314,6 +313,10 @@ class Git:
         lines = "".join(f"delete {check_branch(ref)}\n" for ref in refs)
         await self._ask("update-ref", "--no-deref", "--stdin", stdin=lines.encode())
 
+    async def overlook(self, paths: bytes) -> None:
+        """Have the index take NUL-ended paths as unchanged, whatever lies in the work tree."""
+        await self._ask("update-index", "-z", "--skip-worktree", "--stdin", stdin=paths)
+
     async def pack_refs(self) -> None:
         """Put all refs into one file."""
         await self._ask("pack-refs", "--all")
@@ -330,12 +333,8 @@ class Git:
     async def fetch(self, source: Path, refspecs: Sequence[str], *, prune: bool = False) -> Completed:
         """Copy refs and objects from a directory, each object checked anew; nothing else changes."""
         config = ["transfer.fsckObjects=true", *(f"fetch.fsck.{fault}=ignore" for fault in OLD_FAULTS)]
-        options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap="]
-        options += ["--no-recurse-submodules", "--no-filter", "--no-write-commit-graph"]
-        options += ["--upload-pack=git-upload-pack", "--prune" if prune else "--no-prune"]
-        return await self.run(
-            "fetch", *options, "--", source.as_uri(), *refspecs, config=config, limit_s=SLOW_S
-        )
+        args = [*FETCH, "--prune" if prune else "--no-prune", "--", source.as_uri(), *refspecs]
+        return await self.run("fetch", *args, config=config, limit_s=SLOW_S)
 
     async def push(self, url: str, commit: str, branch: str, personal: Mapping[str, str]) -> Completed:
         """Push one commit to one branch, fast-forward only, with a person's own credentials."""

@@ -48,6 +48,27 @@ NEUTRAL: Final = (
     "safe.directory=*",
     "submodule.recurse=false",
 )
+DIFF_FORMS: Final = {
+    "raw": ("--raw", "-z", "--no-abbrev"),
+    "numstat": ("--numstat", "-z"),
+    "bare": ("-p", "-U0"),
+    "whole": ("-p",),
+}
+"""How two trees can be compared."""
+
+FETCH: Final = (
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--refmap=",
+    "--no-recurse-submodules",
+    "--no-filter",
+    "--no-write-commit-graph",
+    "--upload-pack=git-upload-pack",
+)
+"""What every fetch is told: nothing else follows, nothing else is written, nothing configured is run."""
+
 OLD_FAULTS: Final = (
     "badDate",
     "badDateOverflow",

@@ -21,7 +21,9 @@ from pev.git_settings import ATTRIBUTES
 from pev.models import ObjectId
 from pev.proc import Completed, Ending
 from pev.repos import outbound
+from pev.repos.foreign import Foreign
 from pev.repos.lock import locked
+from pev.repos.parts import Accepted, Parts
 from pev.repos.refs import USER, NamedStore
 from pev.repos.scratch import remove_folder
 from pev.repos.source import UserRefs, UserRepo, read_refs
@@ -41,8 +43,8 @@ class Depot(NamedStore):
     """The depot of one repository, under `state_dir/depots/<id>.git`; made by the first `refresh`.
 
     `author` is name and address of the bot that makes our commits; `remote` is the remote whose default
-    branch is trusted; `lock_limit_s` bounds the wait for other processes. Commands that fail raise
-    CommandFailed or CommandTimedOut.
+    branch is trusted; `lock_limit_s` bounds the wait for other processes; `accepted` is what may be in the
+    repository besides files of its own. Commands that fail raise CommandFailed or CommandTimedOut.
     """
 
     def __init__(
@@ -53,12 +55,15 @@ class Depot(NamedStore):
         author: tuple[str, str] = ("PEV", "pev@localhost"),
         remote: str = "origin",
         lock_limit_s: float = 900.0,
+        accepted: Accepted | None = None,
     ) -> None:
         self.path = state_dir / "depots" / f"{repo.id}.git"
         self._lock_limit_s = lock_limit_s
         self._filling = self.path.with_suffix(".filling")
         git = Git(self.path, global_config=self.path / "pev-global.config")
         super().__init__(git, author, repo, remote)
+        self.accepted = accepted or Accepted()
+        self._foreign = Foreign(self, repo, self.accepted, self.take_in)
 
     # Filling
 
@@ -187,6 +192,20 @@ class Depot(NamedStore):
         """Fetch refs from another git directory into ours, its objects checked; a failure is a result."""
         async with self._locked():
             return await self.git.fetch(source, refspecs)
+
+    # What a tree only names
+
+    async def parts(self, tree: str) -> Parts:
+        """Give the accepted sub-modules and LFS pointers of a tree; what is not on this disk is refused."""
+        return await self._foreign.parts(tree)
+
+    async def check_present(self, tree: str) -> None:
+        """Raise RepoUnusable, naming the path, if the content of an LFS pointer is not on this disk."""
+        await self._foreign.check_present(tree)
+
+    async def write_parts(self, tree: str, into: Path) -> None:
+        """Add what a tree only names to its files in `into`. Raises RepoUnusable."""
+        await self._foreign.write(tree, into)
 
     # To the user and to the remote
 

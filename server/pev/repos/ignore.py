@@ -13,19 +13,21 @@ from pathlib import Path
 import anyio
 
 from pev.errors import CommandFailed
-from pev.repos.objects import EXECUTABLE, FILE
+from pev.repos.objects import EXECUTABLE, FILE, Entry
 from pev.repos.store import ObjectStore
 
 
 class IgnoreRules:
     """The rules of one tree, asked in rounds; use as an async context manager.
 
+    `more` are entries outside it whose rules count too: those of the sub-modules that stand in it.
     Its folder holds the `.gitignore` files alone, and the names of the folders that are asked about.
     """
 
-    def __init__(self, store: ObjectStore, tree: str) -> None:
+    def __init__(self, store: ObjectStore, tree: str, more: tuple[Entry, ...] = ()) -> None:
         self._store = store
         self._tree = tree
+        self._more = more
         self._folder: Path | None = None
 
     async def __aenter__(self) -> "IgnoreRules":
@@ -60,7 +62,7 @@ class IgnoreRules:
 
     async def _write_rules(self) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="ignore-", dir=self._store.scratch_dir))
-        listed = await self._store.listing(self._tree)
+        listed = (*await self._store.listing(self._tree), *self._more)
         rules = [
             entry
             for entry in listed

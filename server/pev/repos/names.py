@@ -29,6 +29,7 @@ That ignore file does not count for us, so without this list a cache would becom
 left out is neither judged nor shipped; what the base tracks is never left out.
 """
 
+_HELP: Final = "Remove or rename it, or let the trusted ref's .gitignore name it."
 _INVISIBLE: Final = frozenset(
     "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -84,9 +85,11 @@ def check_link(path: str, target: str) -> None:
         raise refused(path, f"is a symbolic link into git's directory, {target!r}")
 
 
-def refused(path: str, fault: str) -> SnapshotRefused:
+def refused(path: str, fault: str, hint: str = _HELP) -> SnapshotRefused:
     """Make the error for a path that a tree of ours may not hold."""
-    shown = path.encode("utf-8", "backslashreplace").decode()
-    return SnapshotRefused(
-        f"{shown!r} {fault}", hint="Remove or rename it, or let the trusted ref's .gitignore name it."
-    )
+    return SnapshotRefused(f"{shown(path)} {fault}", hint=hint)
+
+
+def shown(path: str) -> str:
+    """Give a path as an error shows it."""
+    return repr(path.encode("utf-8", "backslashreplace").decode())

@@ -14,6 +14,7 @@ from pev.models import ObjectId
 from pev.repos.objects import FOLDER
 
 ObjectKind = Literal["blob", "tree"]
+"""What we make; ids are given to commits too."""
 _NUMBER: Final = {"tree": 2, "blob": 3}
 
 
@@ -35,7 +36,7 @@ class Node:
     oid: ObjectId
 
 
-def object_id(kind: ObjectKind, content: bytes, algorithm: str) -> ObjectId:
+def object_id(kind: ObjectKind | Literal["commit"], content: bytes, algorithm: str) -> ObjectId:
     """Give the id that git gives to these bytes. `algorithm` is `sha1` or `sha256`."""
     header = f"{kind} {len(content)}\0".encode("ascii")
     digest = hashlib.new(algorithm, header, usedforsecurity=False)

@@ -68,12 +68,13 @@ def _unusable(path: Path, fact: str, hint: str) -> RepoUnusable:
 def enclosing_checkout(path: Path) -> Path | None:
     """Give the nearest folder at or above `path` that holds a `.git`, or that is a git directory itself."""
     for folder in (path, *path.parents):
-        if os.path.lexists(folder / ".git") or _is_git_dir(folder):
+        if os.path.lexists(folder / ".git") or is_git_dir(folder):
             return folder
     return None
 
 
-def _is_git_dir(folder: Path) -> bool:
+def is_git_dir(folder: Path) -> bool:
+    """Say whether a folder has what every git directory with objects of its own has."""
     return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
 
 
@@ -159,7 +160,7 @@ def _refuse_strange(root: Path, git_dir: Path, common: Path, *, linked: bool, by
             raise _unusable(
                 root, f"is not a worktree that {str(common)!r} knows", "Repair it: git worktree repair."
             )
-    elif by_file and not _is_git_dir(git_dir):
+    elif by_file and not is_git_dir(git_dir):
         raise _unusable(root, "has a .git that leads to no repository", "Name another folder.")
 
 

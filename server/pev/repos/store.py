@@ -29,11 +29,12 @@ from pev.repos.objects import (
     parse_tree,
 )
 from pev.repos.pack import NewObject, write_pack
+from pev.repos.parts import LFS_HELP, NOTHING, SUBMODULES_HELP, Accepted, Parts
 from pev.repos.storage import storing
 
 _REMEMBERED: Final = 8
 _LOOSE_UP_TO: Final = 100
-_RULES: Final = b"1\n"
+_RULES: Final = 2
 """Number of the rules in `check_tree` and `refuse_foreign`: with another one, all is asked anew."""
 _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_BYTES: Final = 1_024
@@ -50,6 +51,7 @@ class ObjectStore:
         self.git = git
         self.object_format = object_format
         self.author = author
+        self.accepted = Accepted()
         self._listings: dict[str, tuple[Entry, ...]] = {}
         self._sound: set[str] = set()
         self._tree_of: dict[str, ObjectId] = {}
@@ -130,21 +132,34 @@ class ObjectStore:
         """Give, for each file, the numbers of added or changed lines as the new side counts them, from 1."""
         return parse_changed_lines(await self.git.diff("bare", old, new))
 
+    # What a tree only names
+
+    async def parts(self, tree: str) -> Parts:
+        """Give the sub-modules and LFS pointers of a tree, as far as they are accepted: here, none."""
+        return NOTHING
+
+    async def check_present(self, tree: str) -> None:
+        """Raise RepoUnusable if the content of an accepted LFS pointer of a tree is not on this disk."""
+
+    async def write_parts(self, tree: str, into: Path) -> None:
+        """Add the files of sub-modules, and the content of LFS pointers, to a tree that was written out."""
+
     # Writing out
 
     async def check_tree(self, tree: str) -> None:
         """Raise SnapshotRefused, naming the path, if a tree holds what may not be written out.
 
-        That is: a sub-module, a link that leads out, names that collide but for case, hold control
-        characters, or are git's own.
+        That is: a sub-module that is not accepted, a link that leads out, names that collide but for case,
+        hold control characters, or are git's own. What is in accepted sub-modules is checked with the rest.
         """
         if tree in self._sound:
             return
-        listed = await self.listing(tree)
+        parts = await self.parts(tree)
+        listed = (*await self.listing(tree), *parts.entries)
         await anyio.to_thread.run_sync(check_paths, [entry.path for entry in listed])
         for entry in listed:
-            if entry.mode == GITLINK:
-                raise refused(entry.path, "is a sub-module")
+            if entry.mode == GITLINK and not self.accepted.submodules:
+                raise refused(entry.path, "is a sub-module", SUBMODULES_HELP)
         links = [entry for entry in listed if entry.mode == SYMLINK]
         targets = await self.blobs(entry.oid for entry in links)
         for entry in links:
@@ -152,14 +167,14 @@ class ObjectStore:
         self._sound.add(tree)
 
     async def refuse_foreign(self, tree: str) -> None:
-        """Raise RepoUnusable if a tree has sub-modules or LFS pointers, whose files are elsewhere."""
-        listed = await self.listing(tree)
+        """Raise RepoUnusable if a tree has sub-modules or LFS pointers that are not accepted or not here."""
+        listed = (*await self.listing(tree), *(await self.parts(tree)).entries)
         for entry in listed:
-            if entry.mode == GITLINK:
-                raise RepoUnusable(
-                    f"the repository has a sub-module at {entry.path!r}",
-                    hint="Sub-modules are not supported: work in a repository without them.",
-                )
+            if entry.mode == GITLINK and not self.accepted.submodules:
+                raise RepoUnusable(f"the repository has a sub-module at {entry.path!r}", hint=SUBMODULES_HELP)
+        if self.accepted.lfs:
+            await self.check_present(tree)
+            return
         ruled = [entry for entry in listed if entry.path.rpartition("/")[2] == ".gitattributes"]
         rules = await self.blobs(entry.oid for entry in ruled if entry.kind == "blob")
         if not any(b"filter=lfs" in rule for rule in rules.values()):
@@ -170,35 +185,41 @@ class ObjectStore:
             if contents[entry.oid].startswith(_LFS_POINTER):
                 raise RepoUnusable(
                     f"the file {entry.path!r} is a Git LFS pointer",
-                    hint="LFS is not supported: work in a repository whose files are in git.",
+                    hint=LFS_HELP,
                 )
 
-    async def vouch(self, commit: str) -> None:
+    async def vouch(self, commit: str) -> bool:
         """Raise RefNotFound, RepoUnusable or SnapshotRefused unless a worktree can be made of a commit.
 
-        What was found sound once is remembered in the git directory: bases are asked for again and again.
+        Says whether its tree names parts that it does not hold. What was found sound once is remembered in
+        the git directory, with what was accepted then: bases are asked for again and again.
         """
         mark = self.git.git_dir / "pev-sound" / check_revision(commit)
-        if mark.is_file() and mark.read_bytes() == _RULES:
-            return
+        rules = f"{_RULES} {self.accepted}"
+        if mark.is_file() and (known := mark.read_text("utf-8", "replace")).startswith(f"{rules}\n"):
+            return known != f"{rules}\nwhole\n"
         tree = await self.tree_of(commit)
         await self.refuse_foreign(tree)
         await self.check_tree(tree)
+        whole = await self.parts(tree) == NOTHING
         with storing(mark.parent):
             mark.parent.mkdir(exist_ok=True, mode=0o700)
-            mark.write_bytes(_RULES)
+            mark.write_text(f"{rules}\n{'whole' if whole else 'parts'}\n", "utf-8")
+        return not whole
 
     async def materialise(self, tree: str, into: Path) -> None:
         """Write the files of a tree into the empty folder `into`, each with the bytes of its blob.
 
-        Executable bits and links that stay inside are kept. Raises SnapshotRefused as `check_tree` does,
-        and FileRefused if the folder is not empty.
+        Executable bits and links that stay inside are kept; accepted sub-modules and LFS objects are
+        written too. Raises SnapshotRefused as `check_tree` does, FileRefused if the folder is not empty,
+        and RepoUnusable if what the tree names is not on this disk.
         """
         await self.check_tree(tree)
         if any(into.iterdir()):
             raise FileRefused(f"{str(into)!r} is not empty", hint="Give a new folder.")
         with tempfile.TemporaryDirectory(prefix="index-", dir=self.scratch_dir) as home:
             await self.git.at(into, Path(home) / "index").check_out(tree)
+        await self.write_parts(tree, into)
 
     @property
     def scratch_dir(self) -> Path:

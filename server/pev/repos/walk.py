@@ -16,6 +16,8 @@ from typing import Final
 from pev.errors import SnapshotRefused
 from pev.models import ObjectId
 from pev.repos.beneath import open_folder, open_plain, open_root
+from pev.repos.carried import Carried
+from pev.repos.lfs import POINTER_BYTES, changed, has_content, is_pointer
 from pev.repos.names import (
     MAX_FILE_BYTES,
     MAX_PATH_BYTES,
@@ -27,6 +29,7 @@ from pev.repos.names import (
 )
 from pev.repos.objects import EXECUTABLE, FILE, FOLDER, GITLINK, SYMLINK, Entry
 from pev.repos.pack import NewObject, Node, object_id, tree_content
+from pev.repos.parts import Pointer
 from pev.repos.statcache import StatCache, stamp_of
 
 MAX_FILES: Final = 500_000
@@ -50,14 +53,24 @@ class Walk:
     """One reading of one worktree.
 
     `tracked` lists the base's tree: what it names belongs to the snapshot whatever the rules say. Objects
-    that it names need not be stored again. `algorithm` is that of git's object ids.
+    that it names need not be stored again. `algorithm` is that of git's object ids. `carried` are the base's
+    sub-modules and LFS pointers.
     """
 
-    def __init__(self, root: Path, tracked: tuple[Entry, ...], cache: StatCache, algorithm: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        tracked: tuple[Entry, ...],
+        cache: StatCache,
+        algorithm: str,
+        carried: Carried | None = None,
+    ) -> None:
+        self._carried = carried or Carried()
+        tracked = (*tracked, *self._carried.entries)
         self._fd = open_root(root)
         self._cache = cache
         self._algorithm = algorithm
-        self._folders = {entry.path for entry in tracked if entry.kind == "tree"}
+        self._folders = {entry.path for entry in tracked if entry.kind == "tree"} | self._carried.folders
         self._files = {entry.path for entry in tracked if entry.kind == "blob"}
         self._links = {entry.path for entry in tracked if entry.mode == GITLINK}
         self._known = {entry.oid for entry in tracked}
@@ -90,6 +103,7 @@ class Walk:
                 return []
             raise _unreadable(folder, exc) from exc
         deeper = []
+        self._carried.enter(folder)
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -109,8 +123,9 @@ class Walk:
         return deeper
 
     def _judge_git(self, folder: str, name: str) -> None:
-        """Pass over the worktree's own `.git`; refuse any other, which makes a repository of its folder."""
-        if folder or name != ".git":
+        """Pass over the `.git` of a checkout; refuse any other, which makes a repository of its folder."""
+        outside = not folder or self._carried.may_have_git(folder)
+        if not outside or name != ".git":
             raise refused(
                 f"{folder}/{name}" if folder else name, "is git's own: a repository within this one"
             )
@@ -157,6 +172,10 @@ class Walk:
             if not stat.S_ISREG(info.st_mode):
                 raise refused(path, "is neither a file nor a folder nor a link")
             mode = EXECUTABLE if info.st_mode & stat.S_IXUSR else FILE
+            pointer = self._carried.pointer(path)
+            if pointer is not None:
+                self._read_large(folder, mode, pointer, info)
+                return None
             known = self._cache.find(path, info)
             if known is not None:
                 self._place(path, mode, known)
@@ -172,6 +191,28 @@ class Walk:
         self._cache.note(path, info, blob.oid, begun)
         return self._if_new(blob)
 
+    def _read_large(self, folder: int, mode: str, pointer: Pointer, info: os.stat_result) -> None:
+        """Carry the pointer of a file that has the content it stands for, or is the pointer itself."""
+        key = f"\0lfs/{pointer.path}"  # remembers a digest, not a blob: no path begins so
+        if self._cache.find(key, info) != pointer.sha256:
+            begun = time.time_ns()
+            fd = open_plain(folder, pointer.path.rpartition("/")[2])
+            if fd is None:
+                raise refused(pointer.path, "was changed while it was read")
+            try:
+                before = os.fstat(fd)
+                content = os.pread(fd, POINTER_BYTES + 1, 0)
+                same = object_id("blob", content, self._algorithm) == pointer.oid
+                if not same and not has_content(fd, pointer):
+                    raise changed(pointer.path, "is a file of Git LFS that was changed")
+                if stamp_of(os.fstat(fd)) != stamp_of(before):
+                    raise refused(pointer.path, "is being written")
+            finally:
+                os.close(fd)
+            if not same:
+                self._cache.note(key, before, ObjectId(pointer.sha256), begun)
+        self._place(pointer.path, mode, pointer.oid)
+
     def _read_link(self, folder: int, path: str) -> NewObject | None:
         target = os.readlink(path.rpartition("/")[2], dir_fd=folder)
         check_link(path, target)
@@ -179,13 +220,17 @@ class Walk:
 
     def _add(self, path: str, mode: str, content: bytes) -> NewObject:
         blob = NewObject("blob", object_id("blob", content, self._algorithm), content)
+        if self._carried.lfs and is_pointer(content) and blob.oid not in self._known:
+            raise changed(path, "is a new pointer of Git LFS")
         self._place(path, mode, blob.oid)
         return blob
 
     def _place(self, path: str, mode: str, oid: ObjectId) -> None:
+        self._paths.append(path)
+        if self._carried.take(path, mode, oid):
+            return
         folder, _, name = path.rpartition("/")
         self._nodes[folder].append(Node(name, mode, oid))
-        self._paths.append(path)
 
     def _if_new(self, one: NewObject) -> NewObject | None:
         if one.oid in self._known:
@@ -200,6 +245,9 @@ class Walk:
 
     def trees(self) -> tuple[ObjectId, list[NewObject]]:
         """Give the id of the top tree, and the trees that may have to be stored. Raises SnapshotRefused."""
+        for above, link in self._carried.finish():
+            self._nodes[above].append(link)
+            self._paths.append(f"{above}/{link.name}" if above else link.name)
         check_paths(self._paths)
         new = []
         oid = ObjectId("")

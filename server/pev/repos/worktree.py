@@ -56,7 +56,8 @@ class Worktree:
 async def make_worktree(depot: Depot, root: Path, run_id: RunId, base_commit: ObjectId) -> Worktree:
     """Make the worktree of a run below `root`, with the files of `base_commit`, or give the one it has.
 
-    Raises ConfigInvalid if `root` lies in a git repository, RepoUnusable for sub-modules and LFS pointers,
+    Accepted sub-modules and LFS objects are written too. Raises ConfigInvalid if `root` lies in a git
+    repository, RepoUnusable for sub-modules and LFS pointers that are not accepted or not on this disk,
     SnapshotRefused for files that a snapshot could not carry, and RunStateRefused if the run has one with
     another base, or if another process is making it.
     """
@@ -119,11 +120,13 @@ async def _fill(made: Worktree, depot: Depot, run_id: RunId) -> None:
     git itself writes nothing outside the folder, whatever the tree holds; one that is refused is removed.
     """
     failures: list[PevError] = []
+    in_parts = False
     async with anyio.create_task_group() as tasks:
 
         async def vouch() -> None:
+            nonlocal in_parts
             try:
-                await depot.vouch(made.base_commit)
+                in_parts = await depot.vouch(made.base_commit)
             except PevError as exc:
                 failures.insert(0, exc)
                 tasks.cancel_scope.cancel()
@@ -136,6 +139,19 @@ async def _fill(made: Worktree, depot: Depot, run_id: RunId) -> None:
             failures.append(exc)
     if failures:
         raise failures[0]
+    if in_parts:
+        tree = await depot.tree_of(made.base_commit)
+        await depot.write_parts(tree, made.path)
+        await _overlook_large(made, depot, tree)
+
+
+async def _overlook_large(made: Worktree, depot: Depot, tree: ObjectId) -> None:
+    """Have git in the worktree see no change where LFS content stands in place of its pointer."""
+    own = {entry.path for entry in await depot.listing(tree)}
+    large = [one.path for one in (await depot.parts(tree)).pointers if one.path in own]
+    if large:
+        git = Git(made.git_dir / "worktrees" / made.path.name, made.path)
+        await git.overlook(b"".join(b"%b\0" % os.fsencode(path) for path in large))
 
 
 def _base_of(made: Worktree) -> str:
