@@ -173,3 +173,16 @@ async def test_without_a_base_everything_is_audited(deps_gate: GateFixture, serv
 
     assert result.outcome is Outcome.FAILED
     assert service == ["pevbad==1.0"]
+
+
+async def test_a_new_package_that_is_nearly_a_known_one_is_held(
+    deps_gate: GateFixture, offline: Path, service: list[str]
+) -> None:
+    """It may be honest; a person looks at the name."""
+    make_wheel(offline, "reqeusts", "1.0", {"reqeusts.py": ""})
+
+    result = await deps_gate.check("deps", {"requirements.txt": "reqeusts==1.0\n"})
+
+    assert result.outcome is Outcome.HELD, result
+    assert "look-alike-name" in rules_of(result)
+    assert service == ["reqeusts==1.0"]

@@ -15,6 +15,7 @@ from pev.findings import Effect, Finding, Severity
 from pev.gate.audit import Audit, Auditor, pin_of
 from pev.gate.environment import Environments
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
+from pev.gate.lookalikes import twin_of
 from pev.gate.reading import reader_of
 from pev.gate.requirements import Declared, read_declared
 from pev.models import ObjectId
@@ -139,6 +140,7 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
         if sides.old.has_lock
         or not line.startswith("uv.lock ")  # a first lock names the index that is in use
     ]
+    found += _twins(make, sides)
     for line in sides.fresh("wanted"):
         one = Requirement(line)
         name = canonicalize_name(one.name)
@@ -165,6 +167,25 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
                 )
             )
     return found
+
+
+def _twins(make: FindingMaker, sides: _Sides) -> list[Finding]:
+    """Hold new packages whose names are nearly those of well-known ones."""
+    before = sides.old.names() | sides.old.locked.keys()
+    names = {*sides.new.names(), *sides.new.locked} - before
+    return [
+        make.make(
+            "look-alike-name",
+            f"the new package {name} is named nearly like {twin}, and is another",
+            path=_place(sides.new, name),
+            context=name,
+            severity=Severity.WARNING,
+            effect=Effect.HOLDS,
+            remedy=f"Use {twin}, if that is meant; a person can allow {name}.",
+        )
+        for name in sorted(names)
+        if (twin := twin_of(name)) is not None
+    ]
 
 
 def _locked(declared: Declared, one: Requirement, name: str) -> bool:
