@@ -240,6 +240,12 @@ async def test_rules_of_the_worktree_make_nothing_ordinary(depot: Depot, worktre
         await snapshot_of(depot, worktree.path)
 
 
+async def test_where_objects_come_from_is_not_changed(depot: Depot, worktree: Worktree) -> None:
+    (worktree.path / ".lfsconfig").write_text("[lfs]\n\turl = https://example.invalid\n", "utf-8")
+    with pytest.raises(SnapshotRefused, match=r"'\.lfsconfig' was changed"):
+        await snapshot_of(depot, worktree.path)
+
+
 async def test_a_link_in_its_place_is_a_link(depot: Depot, worktree: Worktree) -> None:
     (worktree.path / PATH).unlink()
     (worktree.path / PATH).symlink_to("../README.md")

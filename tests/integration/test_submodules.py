@@ -264,6 +264,58 @@ async def test_a_touched_submodule_is_refused_by_name(
     assert caught.value.hint
 
 
+def _another_address(rules: Path) -> None:
+    rules.write_text(rules.read_text("utf-8").replace("url = ", "url = https://example.invalid/"), "utf-8")
+
+
+def _executable_rules(rules: Path) -> None:
+    rules.chmod(0o755)
+
+
+def _no_rules(rules: Path) -> None:
+    rules.unlink()
+
+
+@pytest.mark.parametrize("spoil", [_another_address, _executable_rules, _no_rules])
+async def test_where_a_submodule_comes_from_is_not_changed(
+    depot: Depot, worktree: Worktree, spoil: Callable[[Path], None]
+) -> None:
+    """Whoever updates after the merge would ask another server for the commit."""
+    spoil(worktree.path / ".gitmodules")
+    with pytest.raises(SnapshotRefused, match=r"'\.gitmodules' (was changed|is gone)") as caught:
+        await snapshot_of(depot, worktree.path)
+    assert "a person" in caught.value.hint
+
+
+async def test_a_file_of_rules_that_was_not_there_is_not_added(
+    user_repo: UserRepoFixture, lib: UserRepoFixture, tmp_path: Path
+) -> None:
+    shutil.copytree(lib.path, user_repo.path / "guest")
+    _gitlink(user_repo, commit_of(lib), "guest")
+    depot = await open_depot(user_repo, tmp_path / "state", SUBMODULES)
+    made = await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(user_repo))
+    assert await snapshot_of(depot, made.path) == tree_of(user_repo)
+    (made.path / ".gitmodules").write_text('[submodule "guest"]\n\tpath = guest\n\turl = x\n', "utf-8")
+    with pytest.raises(SnapshotRefused, match=r"'\.gitmodules' was changed"):
+        await snapshot_of(depot, made.path)
+
+
+async def test_a_sha256_repository_has_submodules_too(tmp_path: Path) -> None:
+    repos = []
+    for name in ("lib", "project"):
+        repo = UserRepoFixture(tmp_path / name)
+        repo.path.mkdir()
+        repo.git("init", "-q", "-b", "main", "--object-format=sha256")
+        repo.commit("first", LIB)
+        repos.append(repo)
+    shutil.copytree(repos[0].path, repos[1].path / "guest")
+    _gitlink(repos[1], commit_of(repos[0]), "guest")
+    depot = await open_depot(repos[1], tmp_path / "state", SUBMODULES)
+    made = await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(repos[1]))
+    assert (made.path / "guest" / "lib.py").is_file()
+    assert await snapshot_of(depot, made.path) == tree_of(repos[1])
+
+
 async def test_a_touched_file_is_seen_although_it_was_remembered(depot: Depot, worktree: Worktree) -> None:
     await snapshot_of(depot, worktree.path, rest_s=-1)
     _changed(worktree.path / PATH)

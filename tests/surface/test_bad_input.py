@@ -107,6 +107,7 @@ async def test_sub_modules_and_large_file_pointers_are_a_clear_refusal(user_repo
         said = await refusal(client, "make_worktree", run_id=run_id)
     assert said.startswith("[repo.unusable]")
     assert "model.bin" in said
+    assert "allow_lfs" in said
 
 
 async def test_a_broken_policy_names_file_line_and_key(user_repo: UserRepoFixture) -> None:

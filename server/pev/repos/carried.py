@@ -10,14 +10,17 @@ from pev.repos.pack import Node
 from pev.repos.parts import NOTHING, SUBMODULES_HELP, Parts, Pointer
 
 _HELP: Final = "Undo it, and change the sub-module in its own repository; a person moves it in a commit."
+_ORIGIN_HELP: Final = "Undo it; a person changes where sub-modules or LFS objects come from."
 
 
 class Carried:
     """The parts of the tree that `listed` lists, while a worktree is read.
 
-    In an agent's worktree every file of a sub-module must be there as it was. In the `own_checkout` of a
-    user a sub-module may be an empty folder, as git leaves it before `git submodule update`, and may have a
-    `.git` of its own, which is not read. With `lfs` pointers mean what LFS means by them.
+    In an agent's worktree every file of a sub-module must be there as it was, and so must the file that says
+    where sub-modules come from: with another address the same link would mean something else. In the
+    `own_checkout` of a user a sub-module may be an empty folder, as git leaves it before `git submodule
+    update`, and may have a `.git` of its own, which is not read. With `lfs` pointers mean what LFS means by
+    them.
     """
 
     def __init__(
@@ -40,6 +43,10 @@ class Carried:
         self._entered: set[str] = set()
         self._filled: set[str] = set()
         self._pointers = {pointer.path: pointer for pointer in parts.pointers}
+        origins = {".gitmodules": parts.grafts, ".lfsconfig": parts.pointers}
+        kept = {path for path, users in origins.items() if users and not own_checkout}
+        self._origins = dict.fromkeys(kept, ("", ObjectId("")))
+        self._origins |= {one.path: (one.mode, one.oid) for one in listed if one.path in kept}
 
     @property
     def folders(self) -> frozenset[str]:
@@ -81,6 +88,8 @@ class Carried:
         """
         holders = self.holders(path)
         if not holders:
+            if self._origins.pop(path, (mode, oid)) != (mode, oid):
+                raise SnapshotRefused(f"{shown(path)} was changed", hint=_ORIGIN_HELP)
             return False
         holder = shown(holders[0])
         if holders[0] not in self._grafts:
@@ -98,8 +107,11 @@ class Carried:
     def finish(self) -> list[tuple[str, Node]]:
         """Give the folder and the entry of each outermost sub-module.
 
-        Raises SnapshotRefused, naming it, if a file of a sub-module is gone.
+        Raises SnapshotRefused, naming it, if a file of a sub-module or of its origin is gone.
         """
+        for path, (mode, _) in self._origins.items():
+            if mode:
+                raise SnapshotRefused(f"{shown(path)} is gone", hint=_ORIGIN_HELP)
         bare = self._entered - self._filled if self._own_checkout else set()
         for path in self._missing:
             holders = self.holders(path)

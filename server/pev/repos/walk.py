@@ -174,7 +174,7 @@ class Walk:
             mode = EXECUTABLE if info.st_mode & stat.S_IXUSR else FILE
             pointer = self._carried.pointer(path)
             if pointer is not None:
-                self._read_large(folder, mode, pointer, info)
+                self._read_large(folder, pointer, info)
                 return None
             known = self._cache.find(path, info)
             if known is not None:
@@ -191,7 +191,7 @@ class Walk:
         self._cache.note(path, info, blob.oid, begun)
         return self._if_new(blob)
 
-    def _read_large(self, folder: int, mode: str, pointer: Pointer, info: os.stat_result) -> None:
+    def _read_large(self, folder: int, pointer: Pointer, info: os.stat_result) -> None:
         """Carry the pointer of a file that has the content it stands for, or is the pointer itself."""
         key = f"\0lfs/{pointer.path}"  # remembers a digest, not a blob: no path begins so
         if self._cache.find(key, info) != pointer.sha256:
@@ -200,17 +200,18 @@ class Walk:
             if fd is None:
                 raise refused(pointer.path, "was changed while it was read")
             try:
-                before = os.fstat(fd)
+                info = os.fstat(fd)
                 content = os.pread(fd, POINTER_BYTES + 1, 0)
                 same = object_id("blob", content, self._algorithm) == pointer.oid
                 if not same and not has_content(fd, pointer):
                     raise changed(pointer.path, "is a file of Git LFS that was changed")
-                if stamp_of(os.fstat(fd)) != stamp_of(before):
+                if stamp_of(os.fstat(fd)) != stamp_of(info):
                     raise refused(pointer.path, "is being written")
             finally:
                 os.close(fd)
             if not same:
-                self._cache.note(key, before, ObjectId(pointer.sha256), begun)
+                self._cache.note(key, info, ObjectId(pointer.sha256), begun)
+        mode = EXECUTABLE if info.st_mode & stat.S_IXUSR else FILE
         self._place(pointer.path, mode, pointer.oid)
 
     def _read_link(self, folder: int, path: str) -> NewObject | None:
