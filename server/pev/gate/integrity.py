@@ -11,12 +11,13 @@ from typing import ClassVar, Final
 from anyio import to_thread
 
 from pev.findings import Effect, Finding, Severity
+from pev.gate.awareness import signs_of
 from pev.gate.contents import look_into
 from pev.gate.contract import plan_findings
 from pev.gate.demands import ALWAYS
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.intruders import find_intruders, link_fault
-from pev.gate.subjects import Test, inventory, is_test_file
+from pev.gate.subjects import Test, inventory, is_test_file, is_test_ground
 from pev.gate.suppressions import new_ones
 from pev.repos.objects import GITLINK, Change, Status
 
@@ -139,6 +140,23 @@ def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[F
             )
     tests = {pair.path: (_tests(pair.old_path, pair.old), _tests(pair.path, pair.new)) for pair in pairs}
     yield from _lost_tests(job, make, tests)
+    yield from _aware(make, pairs)
+
+
+def _aware(make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
+    """List product code that came to know of the test runner."""
+    for pair in pairs:
+        if is_test_ground(pair.path) or not pair.new:
+            continue
+        for one in signs_of(pair.old or "", pair.new):
+            yield make.make(
+                "knows-of-tests",
+                f"code that is no test {one.what}",
+                path=pair.path,
+                line=one.line,
+                effect=Effect.HOLDS,
+                remedy="Keep what only tests need in the tests; a person can allow this.",
+            )
 
 
 def _tests(path: str | None, text: str | None) -> dict[str, Test] | None:
