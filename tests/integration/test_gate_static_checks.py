@@ -63,6 +63,20 @@ async def test_a_configuration_that_a_plan_names_is_used_on_both_sides(lint_gate
     assert ages == {"src/app/new.py": "new", "src/app/old.py": "old"}
 
 
+async def test_an_older_python_is_held_and_does_not_lower_the_target_of_ruff(gate: GateFixture) -> None:
+    """ruff takes its target from requires-python; a newer one only demands more, and is used."""
+    gate.on_base({"pev.toml": LINT, "pyproject.toml": PYPROJECT.replace('"W", "I"', '"W", "I", "UP"')})
+    base = PYPROJECT.replace('"W", "I"', '"W", "I", "UP"')
+    old_style = {"src/app/old.py": "from typing import List\n\nNAMES: List[str] = []\n"}
+
+    older = await gate.judge({"pyproject.toml": base.replace(">=3.10", ">=3.7"), **old_style})
+    newer = await gate.judge({"pyproject.toml": base.replace(">=3.10", ">=3.11")})
+
+    assert "UP006" in rules_of(of(older, "lint"))
+    assert "protected-pyproject" in rules_of(of(older, "integrity"))
+    assert newer.outcome is Outcome.PASSED, newer.reason
+
+
 async def test_a_let_through_of_a_configuration_makes_it_count(lint_gate: GateFixture) -> None:
     loose = PYPROJECT.replace('select = ["E"', 'ignore = ["F401"]\nselect = ["E"')
     files = {"pyproject.toml": loose, "src/app/calc.py": UNUSED.replace("import os\n\n", "import os\n")}

@@ -8,7 +8,7 @@ from pev.gate.meaning import Meaning, compare
 from pev.gate.protected import Ground, ground_of, matches
 
 PYPROJECT = (
-    '[project]\nname = "app"\n\n[build-system]\nrequires = ["x"]\n\n[tool.ruff.lint]\nselect = ["E", "F"]\n'
+    '[project]\nname = "app"\nrequires-python = ">=3.10"\n\n[build-system]\nrequires = ["x"]\n\n[tool.ruff.lint]\nselect = ["E", "F"]\n'
     "\n[tool.coverage.report]\nfail_under = 80\n\n[tool.mypy]\nwarn_unreachable = false\n"
 )
 
@@ -70,6 +70,11 @@ def changed(old: str, new: str) -> bytes:
         (changed('["E", "F"]', '["E", "F", "B"]'), Meaning.STRICTER),
         (changed("fail_under = 80", "fail_under = 90"), Meaning.STRICTER),
         (changed("unreachable = false", "unreachable = true"), Meaning.STRICTER),
+        (changed(">=3.10", ">=3.12,<4"), Meaning.STRICTER),
+        (changed(">=3.10", ">=3.8"), Meaning.LOOSER),
+        (changed(">=3.10", "<4"), Meaning.LOOSER),
+        (changed(">=3.10", ">=x"), Meaning.LOOSER),
+        (changed('requires-python = ">=3.10"\n', ""), Meaning.LOOSER),
         (changed('["E", "F"]', '["E"]'), Meaning.LOOSER),
         (changed("fail_under = 80", "fail_under = 70"), Meaning.LOOSER),
         (changed("[tool.mypy]", '[tool.ruff]\nexclude = ["src"]\n[tool.mypy]'), Meaning.LOOSER),

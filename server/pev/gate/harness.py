@@ -206,9 +206,12 @@ def _restored(path: str, *, trusted: bytes | None, own: bytes | None) -> bytes |
         key: value for key, value in mine.items() if key not in ("tool", "build-system")
     }
     merged |= {key: theirs[key] for key in ("build-system", "tool") if key in theirs}
-    plugins = guarded_tables(theirs).get("project", {}).get("entry-points", {})
+    guarded = guarded_tables(theirs).get("project", {})
+    plugins = guarded.get("entry-points", {})
     project = merged.get("project")
     if isinstance(project, dict):
+        project = {key: value for key, value in project.items() if key != "requires-python"}
+        project |= {key: value for key, value in guarded.items() if key == "requires-python"}
         points = project.get("entry-points")
         kept = {k: v for k, v in points.items() if k != "pytest11"} if isinstance(points, dict) else {}
         merged["project"] = {**project, "entry-points": kept | plugins}

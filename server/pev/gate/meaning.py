@@ -5,10 +5,13 @@ demand more, and *looser* otherwise. When in doubt it is looser.
 """
 
 import configparser
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
+
+from packaging.version import InvalidVersion, Version
 
 from pev.gate.protected import Ground
 from pev.models import Model
@@ -57,6 +60,8 @@ _TRUE_IS_STRICTER: Final = {
     "strict_equality",
 }
 _PACKAGING: Final = ("metadata", "options")
+_PYTHON: Final = "project.requires-python"
+_LOWEST: Final = re.compile(r"(?:>=|~=|==)\s*([0-9][0-9.]*[0-9]|[0-9])")
 
 
 def compare(ground: Ground, old: bytes | None, new: bytes | None) -> Verdict:
@@ -98,9 +103,20 @@ def _is_stricter(key: str, old: Any, new: Any) -> bool:
         return isinstance(old, list) and isinstance(new, list) and set(map(str, old)) <= set(map(str, new))
     if key in _HIGHER_IS_STRICTER:
         return _number(new) is not None and (_number(old) or 0.0) <= (_number(new) or 0.0)
+    if key == _PYTHON:
+        return _lowest(old) is not None and (_lowest(new) or Version("0")) >= (_lowest(old) or Version("0"))
     if key.startswith(("tool.mypy.", "mypy.")) and key.rsplit(".", 1)[1] in _TRUE_IS_STRICTER:
         return str(new).lower() in ("true", "1", "yes", "on")
     return False
+
+
+def _lowest(requires: Any) -> Version | None:
+    """Give the oldest Python that a `requires-python` lets in, or None if it names none."""
+    try:
+        named = [Version(found) for found in _LOWEST.findall(str(requires))]
+    except InvalidVersion:
+        return None
+    return max(named, default=None)
 
 
 def _number(value: Any) -> float | None:
@@ -135,12 +151,18 @@ def _toml(raw: bytes | None) -> dict[str, Any] | None:
 
 
 def guarded_tables(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the part of a parsed pyproject.toml that is protected: `tool`, `build-system`, pytest plugins."""
+    """Give the part of a parsed pyproject.toml that is protected.
+
+    That is `tool`, `build-system`, pytest plugins, and `requires-python`, from which ruff takes its target.
+    """
     project = table.get("project")
     points = project.get("entry-points", {}) if isinstance(project, dict) else {}
     plugins = points.get("pytest11") if isinstance(points, dict) else None
+    requires = project.get("requires-python") if isinstance(project, dict) else None
     out = {key: table[key] for key in ("tool", "build-system") if key in table}
-    return out | ({"project": {"entry-points": {"pytest11": plugins}}} if plugins else {})
+    own: dict[str, Any] = {"entry-points": {"pytest11": plugins}} if plugins else {}
+    own |= {"requires-python": requires} if requires is not None else {}
+    return out | ({"project": own} if own else {})
 
 
 def _pyproject(raw: bytes | None) -> dict[str, Any] | None:
