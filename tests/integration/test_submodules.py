@@ -350,6 +350,17 @@ async def test_leave_that_was_taken_back_counts_at_once(
     assert await snapshot_of(depot, worktree.path) == tree_of(whole)
 
 
+async def test_without_leave_its_files_are_not_taken_for_plain_ones(
+    whole: UserRepoFixture, tmp_path: Path
+) -> None:
+    """Else a snapshot of the user's checkout would silently put them in place of the link."""
+    depot = await open_depot(whole, tmp_path / "state", Accepted())
+    (whole.path / PATH / ".git").unlink()
+    with pytest.raises(SnapshotRefused, match="lies in a sub-module, 'vendor/lib'") as caught:
+        await _own(depot, whole)
+    assert "allow_submodules" in caught.value.hint
+
+
 @pytest.mark.parametrize("how", ["uninitialised", "unfetched"])
 async def test_a_commit_that_is_not_on_this_disk_is_refused_by_name(
     whole: UserRepoFixture, lib: UserRepoFixture, tmp_path: Path, how: str
@@ -661,7 +672,7 @@ def _apart(paths: set[str]) -> list[str]:
 
 
 @given(paths=st.sets(_paths, min_size=1, max_size=4).map(_apart))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_wherever_submodules_stand_the_worktree_is_the_base(
     tmp_path_factory: pytest.TempPathFactory, paths: list[str]
 ) -> None:
