@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pev.gate.sabotage import mutants, without_functions, without_module
+from pev.gate.sabotage import mutants, units, without_module
 
 SOURCE = '''"""Doc."""
 from __future__ import annotations
@@ -68,17 +68,32 @@ def function(source: str, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
 )
 def test_the_innermost_function_raises_first_of_all(line: str, name: str) -> None:
     """Behind its docstring, so that nothing else of it runs."""
-    changed = without_functions(SOURCE, line_of(line))
+    (unit,) = units(SOURCE, line_of(line))
 
-    assert changed is not None
-    first = next(one for one in function(changed, name).body if not isinstance(one, ast.Expr))
+    assert unit.name == name
+    first = next(one for one in function(unit.source, name).body if not isinstance(one, ast.Expr))
     assert isinstance(first, ast.Raise)
-    assert changed.count("ReplacedByTheGate") == 1
+    assert unit.source.count("ReplacedByTheGate") == 1
+
+
+def test_each_function_is_replaced_by_itself() -> None:
+    """What the others do stays as it was."""
+    found = list(units(SOURCE, frozenset(range(1, LINES + 1))))
+
+    assert sorted(one.name for one in found) == ["grow", "inner", "notify", "outer"]
+    assert all(one.source.count("ReplacedByTheGate") == 1 for one in found)
+
+
+def test_a_lambda_is_replaced_where_it_stands() -> None:
+    (unit,) = units("TABLE = [lambda a: a + 1]\n", frozenset({1}))
+
+    assert unit.name == "lambda"
+    assert "lambda a: (_ for _ in ()).throw(" in unit.source
 
 
 @pytest.mark.parametrize("line", ["LIMIT = 3", "    size = 4", "def outer(a: int, b: int) -> int:"])
 def test_what_runs_on_import_is_no_function(line: str) -> None:
-    assert without_functions(SOURCE, line_of(line)) is None
+    assert list(units(SOURCE, line_of(line))) == []
 
 
 def test_a_module_that_raises_keeps_what_must_stand_first(tmp_path: Path) -> None:
@@ -101,12 +116,12 @@ def test_what_no_test_should_check_is_left_alone() -> None:
     assert list(mutants(SOURCE, frozenset(quiet))) == []
 
 
-def test_what_a_function_gives_comes_first() -> None:
-    """Tests that check nothing else check this."""
-    found = list(mutants(SOURCE, frozenset(range(1, LINES))))
+def test_what_any_look_at_a_result_notices_comes_last() -> None:
+    """A test that only asks whether something came back notices nothing else."""
+    found = list(mutants(SOURCE, frozenset(range(1, LINES + 1))))
 
-    assert {one.what for one in found[:3]} == {"return None"}
-    assert "return None" not in {one.what for one in found[3:]}
+    assert [one.weak for one in found] == sorted(one.weak for one in found)
+    assert {one.what for one in found if one.weak} == {"return None"}
 
 
 @given(lines=lines_of_source)
@@ -125,4 +140,4 @@ def test_a_mutant_is_another_program_on_its_line(lines: frozenset[int]) -> None:
 @pytest.mark.parametrize("source", ["def f(:\n", "x = '\0'", ""])
 def test_what_is_not_python_or_empty_has_no_mutants(source: str) -> None:
     assert list(mutants(source, frozenset({1}))) == []
-    assert without_functions(source, frozenset({1})) is None
+    assert list(units(source, frozenset({1}))) == []

@@ -5,22 +5,25 @@ candidate's own tests, in a checkout of their own, and stop at the first failure
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pev.findings import Effect, Finding, Severity
 from pev.gate.coverage import Lines
 from pev.gate.interface import CheckJob, Checkout, Clock, FindingMaker, Interpreter
 from pev.gate.outputs import private_name
-from pev.gate.sabotage import Mutant, mutants, without_functions, without_module
+from pev.gate.sabotage import Mutant, Unit, mutants, units, without_module
 from pev.gate.subjects import is_test_ground
 from pev.gate.testrun import TestRun, contexts_of, run_tests
 
 _LEAST_MUTANTS: Final = 3
-_MOST_MUTANTS: Final = 8
+_MOST_MUTANTS: Final = 5
+_MOST_UNITS: Final = 8
+_LOOKED_AT: Final = 20
+_LEAST_S: Final = 20.0
 _MOST_TESTS: Final = 300
 _STOP: Final = "--maxfail=1"
 _SLACK_S: Final = 10.0
@@ -37,12 +40,17 @@ class Controlled:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A changed file whose changed lines were run: its source, those lines, and the tests that ran them."""
+    """A changed file that tests ran: its source, its changed lines, who ran them, its functions."""
 
     path: str
     source: str
     lines: frozenset[int]
-    tests: tuple[str, ...]
+    tests: Mapping[int, frozenset[str]]
+    units: tuple[Unit, ...]
+
+    def tests_of(self, unit: Unit) -> tuple[str, ...]:
+        """Give the tests that ran a function."""
+        return tuple(sorted({test for line in unit.lines for test in self.tests.get(line, ())}))
 
 
 class Controls:
@@ -56,7 +64,7 @@ class Controls:
     async def control(
         self, lines: Mapping[str, Lines], checkout: Checkout, interpreter: Interpreter, data: Path
     ) -> Controlled:
-        """Replace the changed code that the tests ran, and see whether they notice.
+        """Replace the changed code that the tests ran, function by function, and see whether they notice.
 
         `data` is what coverage recorded of the run in `checkout`.
         """
@@ -71,17 +79,16 @@ class Controls:
         begun = time.monotonic()
         tests = await contexts_of(self._job, checkout, interpreter, data, sorted(changed))
         subjects = [
-            one for path, found in sorted(changed.items()) if (one := await self._subject(path, found, tests))
+            one
+            for path, executed in sorted(changed.items())
+            if (one := await self._subject(path, executed, tests)) is not None
         ]
         bench = self._job.bench
-        name = private_name("controls", self._job.root)
-        place = await bench.checkout(self._job.side, private=name)
+        place = await bench.checkout(self._job.side, private=private_name("controls", self._job.root))
         own = await bench.interpreter(self._job.side, place, self._job.root)
         home = place.root / Path(self._run.rootdir).relative_to(checkout.root)
         room = _Room(self._job, place, own, home, self._run.seconds)
-        found = await self._replaced(room, subjects)
-        if found.note and not found.findings and found.unmeasured is None:
-            found = await self._mutated(room, subjects, found.note)
+        found = await self._all(room, subjects)
         spent = time.monotonic() - begun
         return replace(found, note=f"{found.note} (controls took {spent:.1f} s)") if found.note else found
 
@@ -91,75 +98,91 @@ class Controls:
         raw = await self._job.bench.read(self._job.side, path)
         if raw is None:
             return None
-        hit = frozenset().union(*(tests.get(path, {}).get(line, frozenset()) for line in lines))
-        return _Subject(path, raw.decode("utf-8", "replace"), lines, tuple(sorted(hit)))
+        source = raw.decode("utf-8", "replace")
+        known = tests.get(path, {})
+        # what ran only while a module was imported says nothing of a function
+        ran = frozenset(line for line in lines if known.get(line)) if known else lines
+        return _Subject(path, source, lines, known, tuple(units(source, ran)))
 
-    async def _replaced(self, room: "_Room", subjects: Sequence[_Subject]) -> Controlled:
-        """Let the changed functions raise, and the whole modules if no test noticed that."""
-        functions = _sources(subjects, lambda one: without_functions(one.source, one.lines))
-        modules = _sources(subjects, lambda one: without_module(one.source))
-        if not modules:
-            return Controlled()
-        if functions:
-            red = await room.red(functions, "functions", _tests_of(subjects, functions))
+    async def _all(self, room: "_Room", subjects: Sequence[_Subject]) -> Controlled:
+        """Control the changed functions of all files, in the time for that; modules if there are none."""
+        end = time.monotonic() + max(self._job.settings.mutation_s, 0.3 * self._run.seconds, _LEAST_S)
+        chosen = [(one, unit) for one, unit in _interleaved(subjects)]
+        room.tests = _tests_of(chosen)
+        sound = await room.settle(_originals(subjects))
+        if sound is None:
+            return Controlled(unmeasured=_NO_TIME)
+        noticed = 0
+        missed: list[tuple[_Subject, Unit, Mutant | None]] = []
+        for subject, unit in chosen[:_MOST_UNITS]:
+            if noticed + len(missed) and time.monotonic() > end:
+                break
+            red = await room.red({**_originals(subjects), subject.path: unit.source}, subject.tests_of(unit))
             if red is None:
                 return Controlled(unmeasured=_NO_TIME)
-            if red:
-                return Controlled(note="tests fail without the change")
-        red = await room.red({**_originals(subjects), **modules}, "modules", ())
+            if not red:
+                missed.append((subject, unit, None))
+                continue
+            noticed += 1
+            survivor = await self._mutate(room, subjects, subject, unit, end)
+            missed += [(subject, unit, survivor)] if survivor is not None else []
+        findings = tuple(self._missed(*one) for one in missed)
+        if noticed:
+            left = len(chosen) - noticed - sum(one is None for _, _, one in missed)
+            more = f"; {left} more functions not tried" if left > 0 else ""
+            return Controlled(findings, None, f"tests fail without {noticed} changed functions{more}")
+        return await self._modules(room, subjects, findings)
+
+    async def _modules(
+        self, room: "_Room", subjects: Sequence[_Subject], findings: tuple[Finding, ...]
+    ) -> Controlled:
+        """Let whole modules raise: a run that stays green even then cannot fail at all."""
+        modules = {one.path: text for one in subjects if (text := without_module(one.source)) is not None}
+        if not modules:
+            return Controlled(findings)
+        red = await room.red({**_originals(subjects), **modules}, ())
         if red is None:
             return Controlled(unmeasured=_NO_TIME)
         if not red:
             names = ", ".join(sorted(modules)[:3])
             return Controlled(unmeasured=f"the tests stay green although {names} cannot even be imported")
-        if not functions:
-            return Controlled(note="tests fail without the change")
-        path = min(functions)
-        message = "tests run the changed functions, and none fails when they raise instead"
-        return Controlled(
-            (self._finding("unnoticed-change", message, path, subjects),), None, "nothing noticed"
-        )
+        return Controlled(findings, None, "" if findings else "tests fail without the changed modules")
 
-    async def _mutated(self, room: "_Room", subjects: Sequence[_Subject], note: str) -> Controlled:
-        """Try mutants until the tests notice one; enough that nobody notices are a finding."""
-        budget_s = self._job.settings.mutation_s
-        if not budget_s:
-            return Controlled(note=note)
-        end = time.monotonic() + max(budget_s, 0.3 * self._run.seconds)
-        tried: list[tuple[_Subject, Mutant]] = []
-        for subject, mutant in islice(_interleaved(subjects), _MOST_MUTANTS):
+    async def _mutate(
+        self, room: "_Room", subjects: Sequence[_Subject], subject: _Subject, unit: Unit, end: float
+    ) -> Mutant | None:
+        """Try mutants of a function until the tests notice one; give the first if nobody notices enough."""
+        if not self._job.settings.mutation_s:
+            return None
+        every = list(islice(mutants(subject.source, unit.lines), _LOOKED_AT))
+        telling = [one for one in every if not one.weak][:_MOST_MUTANTS]
+        if len(every) < _LEAST_MUTANTS or len(telling) < _LEAST_MUTANTS - 1:
+            return None
+        for mutant in telling:
             if time.monotonic() > end:
-                return Controlled(
-                    note=f"{note}; {len(tried)} mutants tried, none noticed in the time for that"
-                )
+                return None
             sources = {**_originals(subjects), subject.path: mutant.source}
-            red = await room.red(sources, f"mutant-{len(tried)}", subject.tests)
-            if red is None:
-                return Controlled(note=f"{note}; no time for mutants")
-            tried.append((subject, mutant))
-            if red:
-                return Controlled(note=f"{note}, and with mutant {len(tried)} of it")
-        if len(tried) < _LEAST_MUTANTS:
-            return Controlled(note=f"{note}; too few mutants to tell more")
-        subject, mutant = tried[0]
-        message = (
-            f"tests do not notice this change: they pass with each of {len(tried)} mutants of it,"
-            f" such as {mutant.what!r} in line {mutant.line}"
-        )
-        return Controlled(
-            (self._finding("mutants-survive", message, subject.path, subjects, mutant.line),), None, note
-        )
+            if await room.red(sources, subject.tests_of(unit)) is not False:
+                return None
+        return telling[0]
 
-    def _finding(
-        self, rule: str, message: str, path: str, subjects: Sequence[_Subject], line: int | None = None
-    ) -> Finding:
-        own = next(one for one in subjects if one.path == path)
+    def _missed(self, subject: _Subject, unit: Unit, mutant: Mutant | None) -> Finding:
+        if mutant is None:
+            rule = "unnoticed-change"
+            message = f"tests run {unit.name}, and none fails when it raises instead"
+        else:
+            rule = "mutants-survive"
+            message = (
+                f"tests do not notice this change: they pass with mutants of {unit.name},"
+                f" such as {mutant.what!r} in line {mutant.line}"
+            )
+        line = min(unit.lines) if mutant is None else mutant.line
         return self._make.make(
             rule,
             message,
-            path=path,
-            line=line or min(own.lines),
-            context=rule,
+            path=subject.path,
+            line=line,
+            context=f"{rule} {unit.name}",
             severity=Severity.WARNING,
             effect=Effect.HOLDS,
             remedy="Add a test that fails without this change: one that checks what the code gives.",
@@ -170,59 +193,64 @@ _NO_TIME: Final = "no time was left to show that the tests can fail; raise [chec
 
 
 class _Room:
-    """A checkout in which the change is replaced, again and again."""
+    """A checkout in which the change is replaced, again and again. `tests` are those worth running."""
 
     def __init__(
         self, job: CheckJob, place: Checkout, interpreter: Interpreter, home: Path, seconds: float
     ) -> None:
         self._job, self._place, self._interpreter = job, place, interpreter
         self._home, self._seconds = home, seconds
+        self._runs = 0
+        self.tests: tuple[str, ...] = ()
 
-    async def red(self, sources: Mapping[str, str], label: str, tests: Sequence[str]) -> bool | None:
+    async def settle(self, sources: Mapping[str, str]) -> bool | None:
+        """Find out whether chosen tests are green with nothing replaced; else all are run each time.
+
+        Gives None if there was no time to find out.
+        """
+        if self.tests:
+            run = await self._run(sources, self.tests)
+            if run is None:
+                return None
+            if run.broken is not None or run.failures:
+                self.tests = ()
+        return True
+
+    async def red(self, sources: Mapping[str, str], tests: Sequence[str]) -> bool | None:
         """Say whether the tests fail with these sources; None if there was no time to find out.
 
-        Chosen tests that stay green are not the last word: then all of them are run.
+        Chosen tests that stay green are the last word only if there are any: without, all are run.
         """
+        run = await self._run(sources, tests if self.tests else ())
+        if run is None:
+            return None
+        return bool(run.failures) or run.broken is not None
+
+    async def _run(self, sources: Mapping[str, str], tests: Sequence[str]) -> TestRun | None:
+        """Run tests until the first fails; one that hangs has noticed something, if there is time left."""
+        left_s = self._job.clock.left_s()
+        if left_s <= 0:
+            return None
         await self._job.bench.rewrite(self._place, {path: text.encode() for path, text in sources.items()})
-        for select in ([str(self._home / one) for one in tests], []) if tests else ([],):
-            clock = self._job.clock
-            if clock.left_s() <= 0:
-                return None
-            limited = replace(self._job, clock=Clock(min(clock.left_s(), 3 * self._seconds + _SLACK_S)))
-            run = await run_tests(
-                limited,
-                self._place,
-                self._interpreter,
-                label=f"{label}-{len(select)}",
-                select=[*select, _STOP],
-            )
-            if run.failures or (run.killed and clock.left_s() > 0):
-                return True
-            if run.broken is not None and not select:
-                return None if run.killed else True  # with the change in place this very run was sound
-            if run.broken is None and select and label.startswith("mutant"):
-                return False
-        return False
-
-
-def _sources(subjects: Iterable[_Subject], change: Callable[[_Subject], str | None]) -> dict[str, str]:
-    made = {one.path: change(one) for one in subjects}
-    return {path: text for path, text in made.items() if text is not None}
+        limited = replace(self._job, clock=Clock(min(left_s, 3 * self._seconds + _SLACK_S)))
+        self._runs += 1
+        select = [*(str(self._home / one) for one in tests), _STOP]
+        run = await run_tests(
+            limited, self._place, self._interpreter, label=f"control-{self._runs}", select=select
+        )
+        return None if run.killed and self._job.clock.left_s() <= 0 else run
 
 
 def _originals(subjects: Iterable[_Subject]) -> dict[str, str]:
     return {one.path: one.source for one in subjects}
 
 
-def _tests_of(subjects: Iterable[_Subject], paths: Mapping[str, Any]) -> tuple[str, ...]:
-    hit = {test for one in subjects if one.path in paths for test in one.tests}
+def _tests_of(chosen: Iterable[tuple[_Subject, Unit]]) -> tuple[str, ...]:
+    hit = {test for subject, unit in chosen for test in subject.tests_of(unit)}
     return tuple(sorted(hit)) if len(hit) <= _MOST_TESTS else ()
 
 
-def _interleaved(subjects: Sequence[_Subject]) -> Iterable[tuple[_Subject, Mutant]]:
-    """Give mutants of all files in turn, so that a large file does not use up the time."""
-    rows = [
-        [(one, mutant) for mutant in islice(mutants(one.source, one.lines), _MOST_MUTANTS)]
-        for one in subjects
-    ]
+def _interleaved(subjects: Sequence[_Subject]) -> Iterable[tuple[_Subject, Unit]]:
+    """Give the functions of all files in turn, so that a large file does not use up the time."""
+    rows = [[(one, unit) for unit in one.units] for one in subjects]
     return [found for column in zip_longest(*rows) for found in column if found is not None]

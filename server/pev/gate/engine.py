@@ -173,6 +173,7 @@ class Gate:
             "machine": [platform.system(), platform.machine()],
             "limits": [self._config.check_limit_s, request.limit_s],
             "sandbox": self._sandbox.name,
+            "parts": [self._config.allow_submodules, self._config.allow_lfs],
             "grants": (await self._grants(request)).model_dump(mode="json"),
             "audit": [self._config.audit_service, self._config.audit_osv_url],
             "day": now().date().isoformat(),

@@ -200,6 +200,7 @@ class Measurer:
             sorted([path, request.snapshot] for path in this.harness.approved),
             versions(*check.tools) if check.tools else {},
             [self._sandbox.name, wanted, this.grants.model_dump(mode="json")],
+            [self._config.allow_submodules, self._config.allow_lfs],
         ]
         key = hash_json(value)
         if may_be_kept(this.grants) and (kept := self._store.measured(key)) is not None:

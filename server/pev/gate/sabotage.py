@@ -12,9 +12,12 @@ from typing import Any, Final
 from pev.gate.syntax import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Callable = Function | ast.Lambda
+_WEAK: Final = 9
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 # a class of its own, which no `except Exception` of the code under test takes for its business
 _RAISE: Final = 'raise type("ReplacedByTheGate", (BaseException,), {})("this code was replaced on purpose")'
+_RAISE_IN_LAMBDA: Final = f"(_ for _ in ()).throw({_RAISE.removeprefix('raise ')})"
 _SWAPPED: Final[dict[type[ast.AST], type[Any]]] = {
     ast.Lt: ast.GtE,
     ast.GtE: ast.Lt,
@@ -39,23 +42,49 @@ _TALK: Final = {"log", "logger", "logging", "print", "warn", "warnings", "debug"
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """A function or lambda: its name, the lines of interest in it, and a whole source in which it raises."""
+
+    name: str
+    lines: frozenset[int]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mutant:
-    """One small change of meaning: where, what, and the whole source with it."""
+    """One small change of meaning: where, what, and the whole source with it.
+
+    A `weak` one is noticed by any look at the result, and says little.
+    """
 
     line: int
     what: str
     source: str
+    weak: bool
 
 
-def without_functions(source: str, lines: frozenset[int]) -> str | None:
-    """Let every function raise whose body holds one of `lines`; None if there is none."""
+def units(source: str, lines: frozenset[int]) -> Iterator[Unit]:
+    """Give each function and lambda whose body holds one of `lines`, with a source where it alone raises."""
     tree = parse(source)
     if tree is None:
-        return None
-    hit = {id(node): node for line in lines if (node := _innermost(tree, line)) is not None}
-    for node in hit.values():
+        return
+    places = {id(node): place for place, node in enumerate(ast.walk(tree))}
+    found: dict[int, tuple[_Callable, set[int]]] = {}
+    for line in sorted(lines):
+        for node in _bodies(tree, line):
+            found.setdefault(places[id(node)], (node, set()))[1].add(line)
+    for place, (node, own) in found.items():
+        copied = copy.deepcopy(tree)
+        _silence(list(ast.walk(copied))[place])
+        changed = ast.unparse(ast.fix_missing_locations(copied))
+        yield Unit(getattr(node, "name", "lambda"), frozenset(own), changed)
+
+
+def _silence(node: ast.AST) -> None:
+    if isinstance(node, ast.Lambda):
+        node.body = ast.parse(_RAISE_IN_LAMBDA, mode="eval").body
+    elif isinstance(node, Function):
         node.body.insert(1 if ast.get_docstring(node, clean=False) is not None else 0, _raise())
-    return ast.unparse(ast.fix_missing_locations(tree)) if hit else None
 
 
 def without_module(source: str) -> str | None:
@@ -85,7 +114,7 @@ def mutants(source: str, lines: frozenset[int]) -> Iterator[Mutant]:
                 copied = copy.deepcopy(tree)
                 _apply(copied, lines, number)
                 changed = ast.unparse(ast.fix_missing_locations(copied))
-                yield Mutant(line, what, changed)
+                yield Mutant(line, what, changed, own == _WEAK)
 
 
 def _raise() -> ast.stmt:
@@ -96,17 +125,21 @@ def _is_future(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
-def _innermost(tree: ast.Module, line: int) -> Function | None:
-    """Give the innermost function whose body, not whose head, holds a line."""
+def _bodies(tree: ast.Module, line: int) -> Iterator[_Callable]:
+    """Give the innermost function whose body, not whose head, holds a line, and the lambdas on that line."""
     found: Function | None = None
     for node in ast.walk(tree):
-        if (
+        if isinstance(node, ast.Lambda):
+            if node.body.lineno <= line <= (node.body.end_lineno or 0):
+                yield node
+        elif (
             isinstance(node, Function)
             and node.body[0].lineno <= line <= (node.end_lineno or 0)
             and (found is None or node.lineno >= found.lineno)
         ):
             found = node
-    return found
+    if found is not None:
+        yield found
 
 
 _Change = Callable[[], None]
@@ -127,11 +160,27 @@ def _apply(tree: ast.Module, lines: frozenset[int], number: int) -> None:
 
 
 def _changes(tree: ast.Module, lines: frozenset[int]) -> Iterator[_Site]:
-    for function in [node for node in ast.walk(tree) if isinstance(node, Function)]:
-        for statement in function.body:
+    for function in [node for node in ast.walk(tree) if isinstance(node, _Callable)]:
+        inside = isinstance(function, ast.Lambda) and _is_inside(function, tree)
+        for statement in [] if inside else _body(function):
             for node in _looked_at(statement):
                 if getattr(node, "lineno", 0) in lines:
                     yield from _changes_of(node)
+
+
+def _body(function: _Callable) -> list[ast.AST]:
+    return [function.body] if isinstance(function, ast.Lambda) else [*function.body]
+
+
+def _is_inside(own: ast.Lambda, tree: ast.Module) -> bool:
+    """Say whether a lambda stands in a function, which is looked at as a whole."""
+    return any(
+        node is own
+        for function in ast.walk(tree)
+        if isinstance(function, Function)
+        for statement in function.body
+        for node in ast.walk(statement)
+    )
 
 
 def _looked_at(top: ast.AST) -> Iterator[ast.AST]:
@@ -159,7 +208,7 @@ def _changes_of(node: ast.AST) -> Iterator[_Site]:
     """Give the changes of one node: rank, line, words, and what makes it."""
     line: int = getattr(node, "lineno", 0)
     if isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
-        yield 0, line, "return None", lambda: setattr(node, "value", ast.Constant(None))
+        yield _WEAK, line, "return None", lambda: setattr(node, "value", ast.Constant(None))
     elif isinstance(node, ast.If | ast.IfExp):
         negated = ast.UnaryOp(ast.Not(), node.test)
         yield 1, line, f"not ({ast.unparse(node.test)[:60]})", lambda: setattr(node, "test", negated)

@@ -44,7 +44,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TestRun:
-    """What a run of pytest said. `broken` is the reason why it cannot be believed, or None."""
+    """What a run of pytest said. `broken` is the reason why it cannot be believed, or None.
+
+    `skipped_in` gives the files through which a skip was raised, the outermost first.
+    """
 
     __test__ = False
 
@@ -52,6 +55,7 @@ class TestRun:
     collected: frozenset[str] = frozenset()
     passed: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
+    skipped_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     coverage: dict[str, Any] | None = None
     log: bytes = b""
@@ -73,6 +77,7 @@ class _Story:
     collected: list[str] | None = None
     outcomes: dict[str, str] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
+    skipped_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
     started: str = ""
     status: int | None = None
     unreadable: int = 0
@@ -279,6 +284,8 @@ def _take_outcome(story: _Story, event: dict[str, Any]) -> None:
             line = event.get("line")
             story.failures[own] = Failure(own, str(event["text"]), line if isinstance(line, int) else None)
     elif story.outcomes.get(own) != "failed":
+        if outcome == "skipped" and not event.get("xfail"):
+            story.skipped_in[own] = tuple(map(str, event.get("skipped_in", ())))
         story.outcomes[own] = outcome
 
 
@@ -291,6 +298,7 @@ def _believe(done: Completed, story: _Story, limit_s: float, coverage: dict[str,
         collected=collected,
         passed=frozenset(one for one, outcome in outcomes.items() if outcome == "passed"),
         skipped=frozenset(one for one, outcome in outcomes.items() if outcome == "skipped"),
+        skipped_in=story.skipped_in,
         failures=tuple(story.failures.values()),
         coverage=coverage,
         log=done.stdout + done.stderr,

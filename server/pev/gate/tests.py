@@ -89,6 +89,7 @@ class Tests(Check):
         covered, notes, uncovered = await self._cover(room, confirmed)
         findings += covered
         findings += await tree_changes(job, room.make, room.checkout)
+        findings += _skipped_by_product(room)
         unmeasured = unmeasured or uncovered
         controlled = Controlled()
         if unmeasured is None and not _blocked(job, findings):
@@ -207,6 +208,25 @@ class Tests(Check):
                     f"{path} lines {spans(sorted(lost))} are reached only by tests that fail on the base too"
                 )
         return None
+
+
+def _skipped_by_product(room: _Room) -> list[Finding]:
+    """Hold tests that changed code, which is no test itself, caused to be skipped."""
+    job = room.job
+    changed = {change.path for change in job.changes if not is_test_ground(change.path)}
+    found = []
+    for own, files in sorted(room.run.skipped_in.items()):
+        inside = [job.repo_path(file, room.checkout) for file in files]
+        path = next((one for one in reversed(inside) if not one.startswith("/")), "")
+        if path in changed:
+            message = f"{own} is skipped by {path}, which is no test"
+            remedy = "Let tests decide for themselves what they skip."
+            found.append(
+                room.make.make(
+                    "skipped-by-product", message, path=path, context=own, effect=Effect.HOLDS, remedy=remedy
+                )
+            )
+    return found
 
 
 def _blocked(job: CheckJob, findings: list[Finding]) -> bool:

@@ -8,11 +8,13 @@ came. What it says is a claim of the process under test: the gate compares it wi
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 MAX_TEXT = 8_000
+MAX_ENTRIES = 50
 
 
 class Recorder:
@@ -21,6 +23,7 @@ class Recorder:
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
+        self._raised: dict[str, list[str]] = {}
 
     def _write(self, **event: Any) -> None:
         if os.getpid() == self._pid:  # a forked test process must not speak for the run
@@ -41,6 +44,13 @@ class Recorder:
         """Write which test is about to run."""
         self._write(event="started", id=nodeid)
 
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[None]:
+        """Remember through which files an exception came, before pytest makes its own of it."""
+        if call.excinfo is not None:
+            self._raised[item.nodeid] = [str(entry.path) for entry in call.excinfo.traceback][-MAX_ENTRIES:]
+        yield
+
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the outcome of one phase of a test."""
@@ -53,6 +63,7 @@ class Recorder:
                 xfail=hasattr(report, "wasxfail"),
                 text=_tail(report.longreprtext) if report.failed else _reason(report.longrepr),
                 line=_line(report),
+                skipped_in=self._raised.pop(report.nodeid, []) if report.skipped else [],
                 seconds=round(report.duration, 4),
             )
 
