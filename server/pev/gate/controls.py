@@ -101,7 +101,9 @@ class Controls:
         source = raw.decode("utf-8", "replace")
         known = tests.get(path, {})
         # what ran only while a module was imported says nothing of a function
-        ran = frozenset(line for line in lines if known.get(line)) if known else lines
+        # (coverage counts statements, and remembers single lines: a lambda in a table has only the latter)
+        changed = self._job.changed_lines.get(path, frozenset())
+        ran = frozenset(line for line in changed if known.get(line)) if known else lines
         return _Subject(path, source, lines, known, tuple(units(source, ran)))
 
     async def _all(self, room: "_Room", subjects: Sequence[_Subject]) -> Controlled:
