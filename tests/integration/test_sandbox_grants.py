@@ -110,3 +110,18 @@ def test_a_change_that_requests_more_is_looser(old: bytes | None) -> None:
     new = b'[sandbox]\nhosts = ["a.example:443", "b.example:443"]\n'
 
     assert compare(Ground.POLICY, old, new).meaning is Meaning.LOOSER
+
+
+async def test_a_policy_bounds_its_own_commands(user_repo: UserRepoFixture) -> None:
+    """Without trust and without the operator's word: less is always granted."""
+    user_repo.commit("Bound", {"pev.toml": "[sandbox.limits]\nwall_s = 0.7\noutput_bytes = 1024\n"})
+    async with engine_at(user_repo.path) as engine:
+        state = await approved(engine, plan())
+        await engine.executing.make(AGENT, state.id)
+        slow = await engine.executing.command(AGENT, state.id, ["/bin/sleep", "30"], limit_s=60)
+        loud = await engine.executing.command(
+            AGENT, state.id, ["/bin/sh", "-c", "yes | head -c 100000"], limit_s=60
+        )
+
+    assert (slow.ending, slow.seconds < 20) == ("timed-out", True), slow
+    assert len(loud.output) < 4_096

@@ -190,6 +190,18 @@ _TAIL: Final = """\
 # blocking = true
 # limit_s = 60
 
+# What commands and tests may have beyond their folder. Given only where the operator allows it too, and after
+# `pev trust`; limits are lower bounds of the operator's, and need neither. Sizes are in bytes.
+# [sandbox]
+# hosts = ["example.com:443"]
+# read = ["/opt/data"]
+# env = ["A_VARIABLE"]
+# [sandbox.limits]
+# memory_bytes = 2147483648
+# processes = 64
+# cpu_s = 60
+# wall_s = 120
+
 # What a person's approval must fulfil: convenience, person-present or signed.
 # [approval]
 # assurance = "convenience"

@@ -41,11 +41,16 @@ Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,1
 
 
 class LimitSettings(Model):
-    """Bounds that a repository sets for its own commands, below the operator's. Sizes are in bytes."""
+    """Bounds that a repository sets for its own commands, below the operator's. Sizes are in bytes.
+
+    `cpu_s` is computing time of each process, `wall_s` the time that a command takes as a whole.
+    """
 
     memory_bytes: int | None = Field(default=None, ge=2**20)
     processes: int | None = Field(default=None, ge=1, le=2**20)
     cpu_s: float | None = Field(default=None, gt=0, le=86_400)
+    wall_s: float | None = Field(default=None, gt=0, le=86_400)
+    output_bytes: int | None = Field(default=None, ge=2**10)
     file_bytes: int | None = Field(default=None, ge=2**16)
     tmp_bytes: int | None = Field(default=None, ge=2**16)
 
@@ -138,8 +143,8 @@ def _below(path: Path, allowed: Iterable[Path]) -> bool:
 
 
 def narrowed(limits: LimitSettings) -> Limits | None:
-    """Give the bounds of a command for these settings; what is unset bounds nothing."""
-    given = limits.model_dump(exclude_none=True)
+    """Give the bounds of a command's processes for these settings; what is unset bounds nothing."""
+    given = limits.model_dump(exclude_none=True, exclude={"wall_s", "output_bytes"})
     if not given:
         return None
     open_ended = dict.fromkeys(

@@ -20,7 +20,8 @@ class Reach:
     _hints: dict[str, None] = field(default_factory=dict)
 
     def widened(self, command: Command) -> Command:
-        """Give a command what is granted: its own variables win over the granted ones."""
+        """Give a command what is granted; its own variables win over granted ones, and lower limits count."""
+        limits = self.grants.limits
         return replace(
             command,
             env={**self.grants.variables(), **command.env},
@@ -28,7 +29,9 @@ class Reach:
             hosts=self.grants.hosts,
             addresses=self.grants.addresses,
             on_denial=self.denials.append,
-            limits=narrowed(self.grants.limits),
+            limits=narrowed(limits),
+            limit_s=min(command.limit_s, limits.wall_s or command.limit_s),
+            output_bytes=min(command.output_bytes, limits.output_bytes or command.output_bytes),
         )
 
     def heard(self, done: Completed) -> None:
