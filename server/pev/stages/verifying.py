@@ -4,8 +4,9 @@ The gate goes on when a caller stops waiting; the next call joins it. A gate who
 again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -22,6 +23,9 @@ from pev.repos.snapshot import snapshot_working_tree, take_snapshot
 from pev.run import RunState, Status
 from pev.stages.executing import worktree_of
 from pev.stages.jobs import Job, Jobs, Progress, RunLock
+
+if TYPE_CHECKING:
+    from pev.gate.trial import Tried
 
 _GATED = (Status.EXECUTING, Status.FAILED, Status.PASSED, Status.PR_OPEN, Status.VERIFYING)
 _POLL_S = 0.5
@@ -128,6 +132,17 @@ class Verifying:
             repo_stream(user_repo.id), [*_denials(caller, () if report.cached else report.checks), event]
         )
         return report
+
+    async def try_cheats(
+        self, caller: Caller, *, repo: str | None, trusted: bool = False
+    ) -> AsyncIterator["Tried"]:
+        """Plant known cheats in copies of a repository's trusted ref, and give what its gate says of each."""
+        from pev.gate.trial import try_cheats
+
+        require_scope(caller, Scope.VERIFY)
+        request = await self.request_for_path(repo, trusted=trusted)
+        async for tried in try_cheats(self._gate, request, self._core.config.cache_dir / "trial"):
+            yield tried
 
     async def request_for_path(
         self, repo: str | None, *, base: str | None = None, commit: str | None = None, trusted: bool = False

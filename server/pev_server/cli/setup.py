@@ -3,9 +3,9 @@
 import json
 import platform
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,6 +21,9 @@ from pev_server.cli.facts import Fact
 from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured, configured_for
 from pev_server.cli.output import print_json, print_table, print_text
 from pev_server.cli.person import operator
+
+if TYPE_CHECKING:
+    from pev.gate.trial import Tried
 
 
 @asynchronous
@@ -85,6 +88,16 @@ async def _engine_facts(engine: Engine) -> list[Fact]:
     return [*facts, Fact(name="repositories", state="ok" if names else "note", text=text)]
 
 
+def _cheats(engine: Engine, *, trusted: bool) -> "AsyncIterator[Tried]":
+    return engine.verifying.try_cheats(operator(), repo=None, trusted=trusted)
+
+
+def _cheat(tried: "Tried") -> Fact:
+    state = "note" if tried.caught is None else "ok" if tried.caught else "bad"
+    words = {None: "not tried", True: "caught", False: "NOT CAUGHT"}[tried.caught]
+    return Fact(name="gate", state=state, text=f"{tried.cheat}: {words} ({tried.said})")
+
+
 PROBES: Final[Sequence[Callable[[Config], Awaitable[Fact]]]] = (
     _python,
     _git,
@@ -105,14 +118,28 @@ async def _probe(probe: Callable[[Config], Awaitable[Fact]], config: Config) -> 
 
 
 @asynchronous
-async def doctor(as_json: JsonOption = False) -> int:
-    """Look at everything that PEV needs here, and say what is missing and how to get it."""
+async def doctor(
+    as_json: JsonOption = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Also plant known cheats in copies of this repository.")
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="With --gate: run this repository's own checks, once.")
+    ] = False,
+) -> int:
+    """Look at everything that PEV needs here, and say what is missing and how to get it.
+
+    With --gate it also plants known cheats in scratch copies of this repository, and shows that the gate
+    catches each, with these tools and this policy.
+    """
     config = configured()
     facts = [await _probe(probe, config) for probe in PROBES]
     facts += await sandbox_facts(config)
     try:
         async with open_engine(config, cwd=Path.cwd()) as engine:
             facts += await _engine_facts(engine)
+            if gate:
+                facts += [_cheat(one) async for one in _cheats(engine, trusted=trust)]
     except PevError as exc:
         facts.append(Fact(name="trail", state="bad", text=exc.message, hint=exc.hint))
     if as_json:
