@@ -56,3 +56,31 @@ async def test_old_risks_in_a_script_stay_old(gate: GateFixture) -> None:
     result = await gate.check("security", {"bin/tool": f"#!/usr/bin/env python3\n# more\n{RISKY}"})
 
     assert result.outcome is Outcome.PASSED, result
+
+
+@pytest.mark.parametrize("path", ["src/app/CVS/run.py", ".github/scripts/run.py"])
+async def test_folders_that_the_scanner_leaves_out_are_scanned(gate: GateFixture, path: str) -> None:
+    """They can be imported like any other."""
+    result = await gate.check("security", {path: RISKY})
+
+    assert [(one.rule, one.path) for one in result.findings if one.counts()] == [("B602", path)]
+
+
+async def test_a_detour_is_held_and_an_old_one_is_old(gate: GateFixture) -> None:
+    """Also where the file moved, and the line has other arguments now."""
+    source = "import asyncio\n\n\ndef send(text: str) -> object:\n"
+    source += "    return asyncio.create_subprocess_shell(text)\n" + "# more of it\n" * 20
+    new = await gate.check("security", {"src/app/send.py": source})
+    gate.on_base({"src/app/old.py": source})
+
+    edited = source.replace("(text)", "(text, cwd='/')")
+    old = await gate.check("security", {"src/app/old.py": None, "src/app/moved.py": edited})
+
+    assert (new.outcome, rules_of(new)) == (Outcome.HELD, {"risky-call"})
+    assert (old.outcome, rules_of(old)) == (Outcome.PASSED, set())
+
+
+async def test_a_source_too_large_to_be_looked_at_is_held(gate: GateFixture) -> None:
+    result = await gate.check("security", {"src/app/large.py": f"X = 1\n{'# more' * 800_000}\n"})
+
+    assert (result.outcome, rules_of(result)) == (Outcome.HELD, {"too-large"})

@@ -11,11 +11,15 @@ from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 from pev.findings import Effect
+from pev.gate.coding import strange_coding
+from pev.gate.hooks import find_hooks
 from pev.gate.subjects import is_test_ground
 from pev.trail.shapes import ASSIGNED, ASSIGNMENT, SHAPES, looks_secret
 
 _LOOSE: Final = {"url-credentials", "authorization", "bearer-token", "jwt"}
 _EXAMPLE: Final = re.compile(r"(?i)example|dummy|fake|xxxx|1234567890|placeholder|changeme|\.invalid")
+_PYTHON: Final = {".py", ".pyi", ".pyw"}
+_CONFTEST: Final = "Put it into a conftest.py, which a plan can name; a person can also allow it here."
 _PROSE: Final = {".md", ".rst", ".txt", ".adoc", ".po", ".pot", ".html", ".svg"}
 # writing direction is overridden, embedded or isolated by these (UAX #9)
 _TURNING: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -49,6 +53,18 @@ def look_into(path: str, old: str, new: str) -> Iterator[Seen]:
     yield from _odd_characters(path, old, new)
     if PurePosixPath(path).suffix not in _PROSE:
         yield from _twins(old, new)
+    if PurePosixPath(path).suffix in _PYTHON:
+        yield from _in_python(path, old, new)
+
+
+def _in_python(path: str, old: str, new: str) -> Iterator[Seen]:
+    coding = strange_coding(new)
+    if coding and coding != strange_coding(old):
+        what = f"the source is written in {coding}, so that what runs is not what one reads"
+        yield Seen("strange-coding", 1, what, Effect.HOLDS, "Write it in UTF-8.")
+    for hook in find_hooks(path, old, new):
+        what = f"this module steers pytest: {hook.what}"
+        yield Seen("steers-pytest", hook.line, what, Effect.HOLDS, _CONFTEST)
 
 
 def _line(text: str, at: int) -> int:

@@ -47,7 +47,7 @@ class Disguise(NamedTuple):
     certain: bool
 
 
-def find_disguises(source: str) -> Iterator[Disguise]:
+def find_disguises(source: str | bytes) -> Iterator[Disguise]:
     """List the hidden names of a file, in no order; a file that is not Python has none."""
     tree = parse(source)
     if tree is None:
@@ -55,6 +55,8 @@ def find_disguises(source: str) -> Iterator[Disguise]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _in_call(node)
+        elif isinstance(node, ast.Subscript) and _is_space(node.value) and _is_made_of_constants(node.slice):
+            yield Disguise(node.lineno, ast.unparse(node), certain=True)
 
 
 def _in_call(node: ast.Call) -> Iterator[Disguise]:
@@ -71,6 +73,14 @@ def _in_call(node: ast.Call) -> Iterator[Disguise]:
             yield from (Disguise(key.lineno, f"**{{{ast.unparse(key)}: …}}", certain=True) for key in hidden)
     if isinstance(node.func, ast.Subscript) and _is_made_of_constants(node.func.slice):
         yield Disguise(node.lineno, ast.unparse(node), certain=True)
+
+
+def _is_space(node: ast.expr) -> bool:
+    """Say whether an expression gives the names of a module."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("__dict__", "__globals__", "modules")
+    called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
+    return called in ("vars", "globals", "locals")
 
 
 def _is_made_of_constants(node: ast.expr) -> bool:

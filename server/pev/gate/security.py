@@ -1,21 +1,25 @@
 """The check `security`: what does bandit say at medium severity and above, and what hides from it?
 
 Bandit knows calls by their names. A name that is put together at run time out of constants has no honest
-reason, so it is a finding of its own.
+reason, so it is a finding of its own; ways around a scanner that honest code knows too are held.
 """
 
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from anyio import to_thread
 
 from pev.findings import Effect, Finding, Severity
+from pev.gate.detours import find_detours
 from pev.gate.disguise import find_disguises
 from pev.gate.extracted import python_in
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side
 from pev.gate.outputs import listed, private_name, unusable
+from pev.gate.subjects import is_test_file
+from pev.gate.syntax import parse
 from pev.gate.tools import command
 from pev.proc import Ending
 
@@ -125,26 +129,58 @@ def _unread(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Ch
 
 
 def _disguised(make: FindingMaker, job: CheckJob, checkout: Checkout) -> list[Finding]:
-    """Look for disguised names in the Python files that the change touches."""
+    """Look for disguised names and detours in the Python that the change touches."""
     out: list[Finding] = []
     for change in job.changes:
-        path = checkout.root / change.path
-        if not job.in_project(change.path) or not path.is_file() or path.is_symlink():
+        name = change.path if job.side is Side.CANDIDATE else change.old_path
+        path = checkout.root / name
+        if not job.in_project(name) or not path.is_file() or path.is_symlink():
             continue
-        raw = path.read_bytes()[:_MAX_BYTES]
-        code = raw.decode("utf-8", "replace") if path.suffix == ".py" else python_in(change.path, raw)
+        raw = path.read_bytes()
+        is_module = path.suffix in (".py", ".pyi")
+        code = _readable(raw[:_MAX_BYTES]) if is_module else python_in(name, raw[:_MAX_BYTES])
         if code is None:
             continue
-        out += [
-            make.make(
-                "disguised-name",
-                f"a name is hidden from scanners: {one.what}",
-                path=change.path,
-                line=one.line,
-                context=one.what,
-                effect=Effect.BLOCKS if one.certain else Effect.HOLDS,
-                remedy="Write the name out, so that scanners and readers see it.",
-            )
-            for one in find_disguises(code)
-        ]
+        if len(raw) > _MAX_BYTES and is_module:
+            out.append(_too_large(make, name))
+        out += _hidden(make, name, code)
     return out
+
+
+def _readable(raw: bytes) -> str | bytes:
+    """Give a source as Python reads it, by its coding line; what Python cannot read comes as text."""
+    return raw if parse(raw) is not None else raw.decode("utf-8", "replace")
+
+
+def _too_large(make: FindingMaker, path: str) -> Finding:
+    return make.make(
+        "too-large",
+        f"the source is larger than {_MAX_BYTES // 2**20} MiB, and nobody looks at all of it",
+        path=path,
+        context="too-large",
+        effect=Effect.HOLDS,
+        remedy="Split it, or keep the data outside of the source; a person can allow this file.",
+    )
+
+
+def _hidden(make: FindingMaker, path: str, code: str | bytes) -> Iterator[Finding]:
+    for disguise in find_disguises(code):
+        yield make.make(
+            "disguised-name",
+            f"a name is hidden from scanners: {disguise.what}",
+            path=path,
+            line=disguise.line,
+            context=disguise.what,
+            effect=Effect.BLOCKS if disguise.certain else Effect.HOLDS,
+            remedy="Write the name out, so that scanners and readers see it.",
+        )
+    for one in find_detours(code, in_tests=is_test_file(path) or path.startswith(("tests/", "test/"))):
+        yield make.make(
+            one.rule,
+            one.what,
+            path=path,
+            line=one.line,
+            context=one.named,
+            effect=one.effect,
+            remedy=one.help,
+        )
