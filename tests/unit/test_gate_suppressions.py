@@ -50,6 +50,18 @@ def test_a_decorator_that_switches_types_off_is_one() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "from typing import no_type_check as documented\n\n\n@documented\ndef f(): ...\n",
+        "import typing as t\n\n\n@t.no_type_check_decorator\ndef f(): ...\n",
+        "import typing\n\ndocumented = typing.no_type_check\n",
+    ],
+)
+def test_the_decorator_is_one_under_any_name(source: str) -> None:
+    assert [one.kind for one in find(source)] == ["no-type-check"]
+
+
+@pytest.mark.parametrize(
     "text", ["# noqadays", "# type: int", "# see pragma", "# format: off", "# a comment"]
 )
 def test_other_comments_are_none(text: str) -> None:

@@ -19,9 +19,10 @@ from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.intruders import find_intruders, link_fault
 from pev.gate.subjects import Test, inventory, is_test_file, is_test_ground
 from pev.gate.suppressions import new_ones
+from pev.gate.survey import MAX_BYTES, survey
 from pev.repos.objects import GITLINK, Change, Status
 
-_MAX_BYTES: Final = 4 * 2**20
+_MAX_BYTES: Final = MAX_BYTES
 _SUPPRESSED: Final = "Fix what the tool reports instead, or let a person allow this one finding."
 _TEST_HELP: Final = "Restore the test, or have the plan name this file; a person can also allow it."
 
@@ -52,6 +53,7 @@ class Integrity(Check):
         findings = [*await _links(job, make)]
         findings += await to_thread.run_sync(lambda: list(_compare(job, make, pairs)))
         findings += await _contents(job, make)
+        findings += await survey(job, make)
         findings += await self._intruders(job, make)
         findings += plan_findings(job, make)
         return Measured(findings=tuple(findings), reason=f"{len(job.changes)} changed files compared")

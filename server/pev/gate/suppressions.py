@@ -71,14 +71,21 @@ def _decorated(source: str, lines: list[str]) -> list[Suppression]:
     tree = parse(source)
     if tree is None:
         return []
-    marks = [mark for node in ast.walk(tree) for mark in getattr(node, "decorator_list", ())]
     return [
-        Suppression(
-            kind="no-type-check", text=ast.unparse(mark), line=mark.lineno, code=_at(lines, mark.lineno)
-        )
-        for mark in marks
-        if ast.unparse(mark).split("(")[0].split(".")[-1] in _DECORATORS
+        Suppression(kind="no-type-check", text=text, line=line, code=_at(lines, line))
+        for node in ast.walk(tree)
+        for text, line in _unchecked(node)
     ]
+
+
+def _unchecked(node: ast.AST) -> Iterable[tuple[str, int]]:
+    """Give where one of the decorators is used, or gets another name by which it can be used."""
+    if isinstance(node, ast.Name) and node.id in _DECORATORS:
+        yield node.id, node.lineno
+    elif isinstance(node, ast.Attribute) and node.attr in _DECORATORS:
+        yield ast.unparse(node), node.lineno
+    elif isinstance(node, ast.alias) and node.asname and node.name in _DECORATORS:
+        yield f"{node.name} as {node.asname}", node.lineno
 
 
 def _at(lines: list[str], number: int) -> str:

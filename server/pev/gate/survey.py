@@ -1,0 +1,146 @@
+"""Looks at each changed file for what takes it out of the sight of the checks.
+
+Files that no check reads although they run, types that are taken away, stubs that take the place of code,
+suppressions in notebooks, and places from which packages come that nobody audits. All of these can be honest,
+so they hold the change; an approved plan that names the file makes those about whole files notes.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from anyio import to_thread
+
+from pev.findings import Effect, Finding, Severity
+from pev.gate.contents import Seen
+from pev.gate.extracted import python_in
+from pev.gate.installers import find_installs
+from pev.gate.interface import CheckJob, FindingMaker
+from pev.gate.opaque import what_is
+from pev.gate.setup_script import outside_of_metadata
+from pev.gate.slack import find_slack
+from pev.gate.subjects import is_test_ground
+from pev.gate.suppressions import new_ones
+from pev.repos.objects import GITLINK, Change, Status
+
+MAX_BYTES: Final = 16 * 2**20
+_LINK: Final = "120000"
+_PYTHON: Final = (".py", ".pyi")
+_UNREAD: Final = re.compile(r"environment[\w.-]*\.ya?ml|conda[\w.-]*lock[\w.-]*|meta\.yaml|pipfile(\.lock)?")
+_ABOUT_CODE: Final = ("type-cast", "checker-only", "annotation-removed", "annotation-loosened")
+_LET: Final = "a person can allow this, or an approved plan that names the file"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """A changed file before and after; `old` is None where it is new. `placed` are its neighbours' paths."""
+
+    path: str
+    old_path: str | None
+    old: bytes | None
+    new: bytes
+    placed: Collection[str]
+    roots: Collection[str]
+
+
+async def survey(job: CheckJob, make: FindingMaker) -> list[Finding]:
+    """List what the changed files of a job keep out of sight."""
+    depot = job.request.depot
+    placed = {entry.path for entry in await depot.entries(job.request.snapshot)}
+    roots = {project.root for project in job.policy.projects}
+    out = []
+    for change in job.changes:
+        if not _is_of_interest(change):
+            continue
+        new = await depot.read_blob(job.request.snapshot, change.path) or b""
+        old_path = None if change.status is Status.ADDED else change.old_path
+        old = await depot.read_blob(str(job.base_tree), old_path) if old_path and job.base_tree else None
+        sides = Sides(change.path, old_path, old, new, placed, roots)
+        seen = await to_thread.run_sync(lambda given: list(_look(given)), sides)
+        out += [_finding(job, make, change.path, one) for one in seen]
+    return out
+
+
+def _is_of_interest(change: Change) -> bool:
+    if change.status is Status.DELETED or change.new_mode in (GITLINK, _LINK):
+        return False
+    return change.status is Status.ADDED or change.old_oid != change.new_oid or change.path.endswith(".pyi")
+
+
+def _finding(job: CheckJob, make: FindingMaker, path: str, seen: Seen) -> Finding:
+    about_code = seen.rule in _ABOUT_CODE or seen.rule.startswith("new-")
+    planned = not about_code and job.request.plan is not None and job.request.plan.covers(path)
+    return make.make(
+        seen.rule,
+        seen.what + ("; the approved plan names this file" if planned else ""),
+        path=path,
+        line=seen.line,
+        severity=Severity.NOTE if planned else Severity.WARNING,
+        effect=Effect.NOTES if planned else seen.effect,
+        remedy=seen.help,
+        context=seen.what,
+    )
+
+
+def _look(this: Sides) -> Iterator[Seen]:
+    """List what one changed file keeps out of sight."""
+    if kind := what_is(this.path, this.new):
+        yield _held("opaque", f"{this.path} is {kind}, which no check can read", "Commit its source instead")
+        return
+    suffix = PurePosixPath(this.path).suffix
+    if len(this.new) > MAX_BYTES and suffix in (*_PYTHON, ".ipynb"):
+        message = f"{this.path} has {len(this.new)} bytes, more than are read for suppressions and tests"
+        yield _held("too-large", message, "Keep data out of source files")
+    if b"\0" in this.new:
+        return
+    old, new = _text(this.old), _text(this.new) or ""
+    if suffix in _PYTHON:
+        yield from find_slack(this.path, old, new)
+    else:
+        yield from _elsewhere(this)
+        yield from find_installs(this.path, old or "", new)
+    yield from _place(this)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw[:MAX_BYTES].decode("utf-8", "replace")
+
+
+def _elsewhere(this: Sides) -> Iterator[Seen]:
+    """List new suppressions in Python that stands in a file of another kind."""
+    code = python_in(this.path, this.new)
+    if code is None:
+        return
+    old = python_in(this.old_path or this.path, this.old) if this.old is not None else None
+    for found in new_ones({this.path: (old, code)}).get(this.path, ()):
+        line = 0 if this.path.endswith(".ipynb") else found.line
+        help_text = "Fix what the tool reports instead, or let a person allow this one finding."
+        yield Seen(f"new-{found.kind}", line, f"new suppression: {found.text}", Effect.HOLDS, help_text)
+
+
+def _place(this: Sides) -> Iterator[Seen]:
+    """Say what the place of a file means: a stub, a project that nobody named, a script that builds."""
+    pure = PurePosixPath(this.path)
+    if pure.suffix == ".pyi" and not (this.old_path or "").endswith(".pyi"):
+        message = f"{this.path} is a new stub: the type checker reads it in place of the code"
+        yield _held("stub-for-code", message, "Write the types into the code")
+    folder = pure.parent.as_posix()
+    is_module = f"{folder}/__init__.py" in this.placed
+    if pure.name in ("pyproject.toml", "setup.py") and this.old is None and not is_module:
+        message = f"{this.path} makes a project that the policy does not name"
+        if folder not in this.roots and not is_test_ground(this.path):
+            yield _held("unnamed-project", message, "Name its folder in the policy")
+    if pure.name == "setup.py" and not is_module and not is_test_ground(this.path):
+        now = outside_of_metadata(this.new)
+        if now is None or now != outside_of_metadata(this.old):
+            message = f"{this.path} does more than to name plain metadata, and runs whenever it is installed"
+            yield _held("setup-script", message, "Declare it in pyproject.toml")
+    if _UNREAD.fullmatch(pure.name.lower()):
+        message = f"{this.path} may declare packages, and the check `deps` does not read its kind"
+        yield _held("unread-declaration", message, "Declare them in pyproject.toml or a requirements file")
+
+
+def _held(rule: str, message: str, way: str) -> Seen:
+    return Seen(rule, 0, message, Effect.HOLDS, f"{way}; {_LET}.")
