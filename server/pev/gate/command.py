@@ -3,11 +3,21 @@
 It runs the repository's code, so it needs trust, and it gets a checkout of its own.
 """
 
-from pev.errors import EnvironmentUnavailable, ToolMissing
+import os
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from anyio import to_thread
+
+from pev.errors import EnvironmentUnavailable, PevError, ToolMissing
 from pev.gate.demands import OwnCommand
-from pev.gate.interface import Check, CheckJob, Measured
-from pev.gate.outputs import ended_badly, tree_changes, unusable
-from pev.proc import Ending
+from pev.gate.formats import Format, Unreadable, read_output, relative
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
+from pev.gate.outputs import ended_badly, source_line, tree_changes, unusable
+from pev.proc import Completed, Ending
+from pev.repos.beneath import open_plain, parent_of
+
+_MAX_BYTES: Final = 64 * 2**20
 
 
 class Command(Check):
@@ -44,6 +54,15 @@ class Command(Check):
             return unusable(self.own.name, done, job.clock)
         make = job.maker(self.name)
         found = await tree_changes(job, make, checkout)
+        if self.own.format is not None:
+            measured = await to_thread.run_sync(self._read, job, make, checkout, done)
+            return measured.model_copy(
+                update={
+                    "findings": (*found, *measured.findings),
+                    "environment": interpreter.key,
+                    "log": log,
+                }
+            )
         if done.code != 0:
             message = ended_badly(self.own.name, done, job.clock.limit_s)
             # a command says yes or no: its one finding has one name, whatever it printed
@@ -51,3 +70,55 @@ class Command(Check):
         return Measured(
             findings=tuple(found), reason=f"exit code {done.code}", environment=interpreter.key, log=log
         )
+
+    def _read(self, job: CheckJob, make: FindingMaker, checkout: Checkout, done: Completed) -> Measured:
+        """Turn what the command said into findings; a bad end or an unreadable answer is no answer."""
+        own = self.own
+        form = own.format or Format.REGEX
+        if done.code not in own.fine:
+            return Measured(unmeasured=ended_badly(own.name, done, job.clock.limit_s))
+        try:
+            raw = done.stdout if own.output is None else _content(checkout.root / own.root, own.output)
+            said = read_output(raw, form, own.pattern)
+        except Unreadable as exc:
+            return Measured(unmeasured=f"{own.name}: {exc}")
+        except (OSError, PevError) as exc:
+            return Measured(unmeasured=f"{own.name} left no {own.output} to read: {exc}")
+        if done.code != 0 and not said:
+            return Measured(unmeasured=f"{own.name} ended with exit code {done.code} and said nothing")
+        findings = []
+        for one in said:
+            path = self._path(one.path, checkout)
+            text = source_line(checkout.root / path, one.line) if path else ""
+            help_text = f"Correct what {own.name} reports."
+            findings.append(
+                make.make(
+                    one.rule,
+                    one.message,
+                    path=path,
+                    line=one.line,
+                    context=text or one.message,
+                    remedy=help_text,
+                )
+            )
+        return Measured(findings=tuple(findings), reason=f"{len(findings)} findings")
+
+    def _path(self, path: str | None, checkout: Checkout) -> str | None:
+        """Give a path relative to the repository; None for one that leads out of it."""
+        if path is None:
+            return None
+        inner = relative(path, str(checkout.root))
+        if inner == path and self.own.root != ".":
+            inner = f"{self.own.root}/{inner}"
+        pure = PurePosixPath(inner)
+        return None if pure.is_absolute() or ".." in pure.parts else pure.as_posix()
+
+
+def _content(root: Path, path: str) -> bytes:
+    """Read a file that a command left, without following a link out. Raises OSError, PathEscapes."""
+    with parent_of(root, path) as (folder, name):
+        fd = open_plain(folder, name)
+    if fd is None:
+        raise FileNotFoundError(f"{path} is no plain file")
+    with os.fdopen(fd, "rb") as file:
+        return file.read(_MAX_BYTES)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from pev.errors import PolicyInvalid
+from pev.gate.formats import Format
 from pev.models import Assurance, Digest, Model, hash_json
 from pev.plan import check_repo_path
 from pev.sandbox.permits import SandboxSettings
@@ -81,14 +82,41 @@ class Project(Model):
     environment: EnvironmentSettings | None = None
 
 
+def _pattern(text: str) -> str:
+    try:
+        groups = re.compile(text).groupindex
+    except re.error as exc:
+        raise ValueError(f"{text!r} is no regular expression: {exc}") from exc
+    if text and not {"path", "message", "rule"} & groups.keys():
+        raise ValueError(f"{text!r} has none of the groups path, rule and message")
+    return text
+
+
 class OwnCommand(Model):
-    """A check of the repository's own: the exit code decides. It runs after a person trusted the policy."""
+    """A check of the repository's own. It runs after a person trusted the policy.
+
+    Without a `format` the exit code decides. With one its output does, or the file `output`, relative to
+    `root`: each thing that it says is a finding, and old ones do not count. Then `fine` are the exit codes of
+    a tool that did its work. `pattern` goes with the format `regex`.
+    """
 
     name: Name
     argv: tuple[Word, ...] = Field(min_length=1, max_length=100)
     root: Folder = "."
     blocking: bool = True
     limit_s: float | None = Field(default=None, gt=0, le=86_400)
+    format: Format | None = None
+    output: Folder | None = None
+    pattern: Annotated[str, StringConstraints(max_length=1_000), AfterValidator(_pattern)] = ""
+    fine: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(default=(0, 1), max_length=20)
+
+    @model_validator(mode="after")
+    def _format_is_whole(self) -> Self:
+        if (self.format is Format.REGEX) != bool(self.pattern):
+            raise ValueError('pattern: it goes with format = "regex", and is needed there')
+        if self.output is not None and self.format is None:
+            raise ValueError("output: it goes with a format")
+        return self
 
 
 class ApprovalSettings(Model):

@@ -189,6 +189,9 @@ _TAIL: Final = """\
 # argv = ["python", "scripts/check_licences.py"]
 # blocking = true
 # limit_s = 60
+# format = "sarif"         # or junit, ruff-json, mypy-json, regex: then only new findings count
+# output = "report.sarif"  # where it writes them, if not to its standard output
+# pattern = '^(?P<path>[^:]+):(?P<line>\\d+): (?P<message>.*)$'   # with format = "regex"
 
 # What commands and tests may have beyond their folder. Given only where the operator allows it too, and after
 # `pev trust`; limits are lower bounds of the operator's, and need neither. Sizes are in bytes.
