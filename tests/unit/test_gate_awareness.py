@@ -41,7 +41,7 @@ def test_what_knows_of_the_runner_is_noticed(line: str) -> None:
         "text = Path(__file__).with_name('data.json').read_text()",
         "coverage = 'coverage'",
         "class A:\n    def __eq__(self, other):\n        return self.x == other.x",
-        "class A:\n    def __eq__(self, o):\n        if o is self:\n            return True\n        return False",
+        "class A:\n    def __eq__(self, o):\n        if o:\n            return True\n        return False",
         "class A:\n    def __contains__(self, other):\n        return False",
         "def f(:",
         "",

@@ -1,0 +1,219 @@
+"""What the gate says of repositories that are not as it would like them: docs/expected-outcomes.md."""
+
+import json
+from typing import Final
+
+import pytest
+
+from pev.findings import CheckResult, GateReport, Outcome
+from support.gates import GateFixture, rules_of
+from support.repos import CALC, PYPROJECT, TEST_CALC
+
+MORE: Final = CALC.replace("    return a + b", "    total = a + b\n    return total")
+BLACK: Final = PYPROJECT.replace(
+    "[tool.ruff.lint]\nselect", "[tool.black]\nline-length = 99\n\n[tool.other]\nselect"
+)
+
+
+def of(report: GateReport, name: str) -> CheckResult:
+    return next(one for one in report.checks if one.check == name)
+
+
+def only(*names: str) -> dict[str, str]:
+    return {"pev.toml": f"checks = {json.dumps(names)}\n"}
+
+
+async def change(gate: GateFixture, **files: str) -> GateReport:
+    """Judge a small honest change."""
+    return await gate.judge({"src/app/calc.py": MORE, **files})
+
+
+async def test_without_tests_the_check_does_not_apply(gate: GateFixture) -> None:
+    """Under a detected policy, and the gate says so; the other checks decide."""
+    gate.repo.git("rm", "-q", "-r", "tests")
+    gate.on_base({"README.md": "# no tests\n"})
+
+    report = await change(gate)
+
+    assert of(report, "tests").outcome is Outcome.SKIPPED
+    assert "cannot run on the base" in of(report, "tests").reason
+    assert report.outcome is Outcome.PASSED, report.reason
+
+
+async def test_without_tests_an_explicit_policy_blocks(gate: GateFixture) -> None:
+    gate.repo.git("rm", "-q", "-r", "tests")
+    gate.on_base(only("tests"))
+
+    report = await change(gate)
+
+    assert of(report, "tests").outcome is Outcome.INCONCLUSIVE
+    assert "no tests were collected" in of(report, "tests").reason
+
+
+async def test_old_code_without_type_hints_does_not_block(gate: GateFixture) -> None:
+    """What was untyped stays so; what the change adds is held to the project's own settings."""
+    gate.on_base({"src/app/old.py": "def old(a, b):\n    return a + b\n", **only("types")})
+
+    report = await change(gate, **{"src/app/old.py": "def old(a, b):\n    return b + a\n"})
+
+    assert report.outcome is Outcome.PASSED, report.reason
+
+
+async def test_with_black_nothing_asks_for_ruff_s_format(gate: GateFixture) -> None:
+    gate.on_base({"pyproject.toml": BLACK})
+
+    report = await change(gate)
+
+    assert "format" not in {one.check for one in report.checks}
+
+
+async def test_without_a_lock_file_dependencies_are_resolved(gate: GateFixture) -> None:
+    gate.on_base(only("deps"))
+
+    report = await change(gate)
+
+    assert of(report, "deps").outcome is Outcome.PASSED
+
+
+async def test_several_projects_are_judged_one_by_one(gate: GateFixture) -> None:
+    """A reason names the project that it is about."""
+    one = PYPROJECT.replace('name = "app"', 'name = "two"')
+    two = {"two/pyproject.toml": one, "two/src/app/calc.py": CALC, "two/tests/test_calc.py": TEST_CALC}
+    policy = 'checks = ["tests"]\n[[project]]\nroot = "."\n[[project]]\nroot = "two"\n'
+    gate.on_base({"pev.toml": policy, "two/src/app/__init__.py": "", **two})
+
+    report = await gate.judge({"two/src/app/calc.py": CALC.replace("a / b", "a % b")})
+
+    assert report.outcome is Outcome.FAILED
+    assert of(report, "tests").reason.startswith("two: ")
+
+
+async def test_without_python_a_detected_policy_has_no_checks(gate: GateFixture) -> None:
+    """A gate without checks proves nothing, and says how to get one."""
+    gate.repo.git("rm", "-q", "-r", "src", "tests", "pyproject.toml")
+    gate.on_base({"package.json": '{"name": "app", "scripts": {"test": "node --test"}}\n'})
+
+    report = await gate.judge({"index.js": "export const a = 1;\n"})
+
+    assert report.outcome is Outcome.FAILED
+    assert "names no check" in report.reason
+
+
+@pytest.mark.parametrize(
+    "need",
+    [
+        "import socket\n\n\ndef test_new() -> None:\n    socket.create_connection(('db.example', 5432), 2)\n",
+        "import os\n\n\ndef test_new() -> None:\n    assert os.environ['DATABASE_URL']\n",
+        "import subprocess\n\n\ndef test_new() -> None:\n    subprocess.run(['docker', 'ps'], check=True)\n",
+    ],
+    ids=["network", "variable", "docker"],
+)
+async def test_an_old_test_that_needs_the_world_is_unmeasured_not_passed(
+    gate: GateFixture, need: str
+) -> None:
+    """It fails on base and change alike: the change is not blamed for it."""
+    gate.on_base({"tests/test_world.py": need, **only("tests")})
+
+    report = await change(gate)
+
+    assert report.outcome is Outcome.PASSED, report.reason
+    assert "1 failed" in of(report, "tests").reason
+
+
+async def test_lines_that_only_such_tests_reach_are_inconclusive(gate: GateFixture) -> None:
+    needs = "import os\n\nfrom app.far import far\n\n\ndef test_far() -> None:\n"
+    needs += "    far()\n    assert os.environ['DB']\n"
+    gate.on_base(
+        {
+            "src/app/far.py": "def far() -> int:\n    return 1\n",
+            "tests/test_far.py": needs,
+            "pev.toml": 'checks = ["tests"]\ncoverage_floor = 0\n',
+        }
+    )
+
+    report = await gate.judge({"src/app/far.py": "def far() -> int:\n    return 2\n"})
+
+    assert of(report, "tests").outcome is Outcome.INCONCLUSIVE
+    assert "reached only by tests that fail on the base too" in of(report, "tests").reason
+
+
+async def test_a_base_that_mypy_cannot_read_blocks_under_an_explicit_policy_alone(gate: GateFixture) -> None:
+    """Two files of one module name make mypy give up with exit code 2."""
+    twice = {"one/same.py": "x = 1\n", "two/same.py": "x = 1\n"}
+    gate.on_base(twice)
+    detected = await change(gate)
+    gate.on_base(only("types"))
+    explicit = await change(gate)
+
+    assert of(detected, "types").outcome is Outcome.SKIPPED
+    assert "cannot run on the base" in of(detected, "types").reason
+    assert of(explicit, "types").outcome is Outcome.INCONCLUSIVE
+
+
+async def test_a_test_that_fails_on_the_base_is_old(gate: GateFixture) -> None:
+    gate.on_base({"tests/test_old.py": "def test_old() -> None:\n    assert False\n", **only("tests")})
+
+    report = await change(gate)
+
+    assert report.outcome is Outcome.PASSED, report.reason
+
+
+async def test_a_flaky_test_that_is_new_is_held(gate: GateFixture) -> None:
+    flaky = (
+        "import pathlib\n\n\ndef test_flaky(tmp_path_factory) -> None:\n"
+        "    mark = pathlib.Path(__file__).with_name('ran')\n"
+        "    first = not mark.exists()\n    mark.touch()\n    assert not first\n"
+    )
+    gate.on_base(only("tests"))
+
+    report = await change(gate, **{"tests/test_flaky.py": flaky})
+
+    assert report.outcome is Outcome.HELD, report.reason
+    assert "flaky" in rules_of(of(report, "tests"))
+
+
+async def test_a_suite_longer_than_its_limit_is_inconclusive(gate: GateFixture) -> None:
+    slow = "import time\n\n\ndef test_slow() -> None:\n    time.sleep(60)\n"
+    gate.on_base({"pev.toml": 'checks = ["tests"]\n[check.tests]\nlimit_s = 3\n', "tests/test_slow.py": slow})
+
+    report = await change(gate)
+
+    assert of(report, "tests").outcome is Outcome.INCONCLUSIVE
+    assert "ran past its limit of 3 s" in of(report, "tests").reason
+
+
+async def test_a_first_policy_no_looser_than_the_default_passes(gate: GateFixture) -> None:
+    """And a looser one is held for a person."""
+    strict = await gate.check("integrity", {"pev.toml": "coverage_floor = 90\n"})
+    loose = await gate.check("integrity", {"pev.toml": "coverage_floor = 10\n"})
+
+    assert (strict.outcome, loose.outcome) == (Outcome.PASSED, Outcome.HELD)
+
+
+async def test_a_notebook_is_linted_and_scanned(gate: GateFixture) -> None:
+    cells = [
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": ["import os\n"],
+        }
+    ]
+    book = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    gate.on_base(only("lint"))
+
+    report = await gate.judge({"look.ipynb": json.dumps(book)})
+
+    assert "F401" in rules_of(of(report, "lint"))
+
+
+async def test_vendored_and_generated_code_is_judged_as_the_project_configures(gate: GateFixture) -> None:
+    """What the trusted configuration excludes is not looked at; nothing is excluded by its name alone."""
+    excluding = PYPROJECT + '\n[tool.ruff]\nextend-exclude = ["src/app/_vendor"]\n'
+    gate.on_base({**only("lint"), "pyproject.toml": excluding})
+
+    report = await gate.judge({"src/app/_vendor/x.py": "import os\n", "src/app/_gen/x.py": "import sys\n"})
+
+    paths = {one.path for one in of(report, "lint").findings}
+    assert paths == {"src/app/_gen/x.py"}
