@@ -1,7 +1,7 @@
 """What the gate says of repositories that are not as it would like them: docs/expected-outcomes.md."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -191,7 +191,7 @@ async def test_a_first_policy_no_looser_than_the_default_passes(gate: GateFixtur
 
 
 async def test_a_notebook_is_linted_and_scanned(gate: GateFixture) -> None:
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "metadata": {},
