@@ -4,18 +4,23 @@
 the files of that ref. Nothing is run.
 """
 
+import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from pev.errors import PolicyInvalid
+from pev.findings import CheckResult, Outcome
 from pev.gate.demands import POLICY_FILE, BuiltIn, LoadedPolicy, Policy, Project, parse_policy
 from pev.gate.interface import Depot
 from pev.models import Model, ObjectId
+from pev.text import one_line
 
 __all__ = ["Detected", "DetectedProject", "LoadedPolicy", "Policy", "default_toml", "detect", "load_policy"]
 
+_ROOM: Final = 6
+_LEAST_LIMIT_S: Final = 60
 _TEST_FOLDERS: Final = ("tests", "test", "testing")
 _MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg")
 _CONFIGS: Final[dict[str, tuple[str, ...]]] = {
@@ -214,8 +219,31 @@ _TAIL: Final = """\
 """
 
 
-def default_toml(detected: Detected) -> str:
-    """Write the commented `pev.toml` that says what the detected policy says."""
+def limit_for(seconds: float) -> int:
+    """Give the time limit in seconds of a check that took `seconds` on the base, undisturbed.
+
+    It has room for the base's tests, controls and confirmations, and for a machine that is busy.
+    """
+    return max(_LEAST_LIMIT_S, 10 * math.ceil(seconds * _ROOM / 10))
+
+
+def _measured(results: Iterable[CheckResult]) -> list[str]:
+    """Write the limits that measured checks need, and why others could not be measured."""
+    lines = []
+    for one in results:
+        if one.outcome in (Outcome.INCONCLUSIVE, Outcome.SKIPPED):
+            lines += ["", f"# {one.check} could not be measured here: {one_line(one.reason, 200)}"]
+        else:
+            lines += ["", f"[check.{one.check}]  # took {one.seconds:.1f} s on the default branch"]
+            lines += [f"limit_s = {limit_for(one.seconds)}"]
+    return lines
+
+
+def default_toml(detected: Detected, measured: Iterable[CheckResult] = ()) -> str:
+    """Write the commented `pev.toml` that says what the detected policy says.
+
+    `measured` are results of its checks on the base, from which limits follow.
+    """
     policy = detected.policy()
     lines = [_HEAD, "checks = ["]
     lines += [f'  "{name}",  # {_ABOUT[name]}' for name in policy.checks]
@@ -233,4 +261,5 @@ def default_toml(detected: Detected) -> str:
             lines += [f'root = "{project.root}"']
         else:
             lines += ["", f"# Found here: {has}; {tests}."]
+    lines += _measured(measured)
     return "\n".join(lines) + "\n" + _TAIL

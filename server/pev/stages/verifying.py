@@ -5,7 +5,7 @@ again.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -191,6 +191,17 @@ class Verifying:
         depot = await self._core.depot(await self._core.catalog.find(repo))
         _, trusted = await depot.trusted(self._core.config.trusted_ref)
         return await detect(depot, trusted)
+
+    async def measure_base(
+        self, caller: Caller, repo: str | None, *, trusted: bool = False
+    ) -> AsyncIterator[CheckResult]:
+        """Run each check of a repository's policy on its trusted ref as it is, and give each result."""
+        require_scope(caller, Scope.VERIFY)
+        request = await self.request_for_path(repo, trusted=trusted)
+        snapshot = await request.depot.tree_of(request.trusted_commit)
+        request = replace(request, snapshot=snapshot, base_commit=None)
+        for name in request.policy.policy.checks:
+            yield await self._gate.check_one(request, name)
 
     async def policy_view(self, caller: Caller, repo: str | None) -> PolicyView:
         """Give the policy of a repository as it is shown."""

@@ -31,6 +31,11 @@ def print_text(text: str) -> None:
     out.print(harmless(text), markup=False, highlight=False)
 
 
+def print_note(text: str) -> None:
+    """Print a line for whoever waits, on standard error."""
+    err.print(harmless(text), markup=False, highlight=False)
+
+
 def print_json(text: str) -> None:
     """Print one JSON document on standard output, unformatted."""
     sys.stdout.write(text + "\n")

@@ -19,7 +19,7 @@ from pev_server.cli.confinement import sandbox_facts
 from pev_server.cli.exits import Exit
 from pev_server.cli.facts import Fact
 from pev_server.cli.main import JsonOption, PathArgument, asynchronous, configured, configured_for
-from pev_server.cli.output import print_json, print_table, print_text
+from pev_server.cli.output import print_json, print_note, print_table, print_text
 from pev_server.cli.person import operator
 
 if TYPE_CHECKING:
@@ -31,19 +31,34 @@ async def init(
     path: PathArgument = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a pev.toml that is there.")] = False,
     only_print: Annotated[bool, typer.Option("--print", help="Only print it.")] = False,
+    measure: Annotated[
+        bool, typer.Option(help="Run each check once on the default branch, and set its limit from that.")
+    ] = True,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Measure this repository's own code too, once.")
+    ] = False,
 ) -> int:
-    """Write a commented pev.toml that fits the repository at PATH. It counts once on the trusted ref."""
+    """Write a commented pev.toml that fits the repository at PATH. It counts once on the trusted ref.
+
+    Each check is run once on the default branch as it is, and its time limit is set from what it took.
+    """
     config, name = configured_for(path)
+    results = []
     async with open_engine(config) as engine:
         repo = await engine.core.catalog.find(name)
+        target = repo.root / "pev.toml"
+        if target.exists() and not (force or only_print):
+            hint = "Add --force to replace it, or --print to only see it."
+            raise InvalidInput(f"{target} exists", hint=hint)
         detected = await engine.verifying.detect(operator(), name)
-    text = default_toml(detected)
+        if measure:
+            async for one in engine.verifying.measure_base(operator(), name, trusted=trust):
+                print_note(f"{one.check}: {one.outcome} on the default branch, {one.seconds:.1f} s")
+                results.append(one)
+    text = default_toml(detected, results)
     if only_print:
         print_text(text)
         return Exit.OK
-    target = repo.root / "pev.toml"
-    if target.exists() and not force:
-        raise InvalidInput(f"{target} exists", hint="Add --force to replace it, or --print to only see it.")
     target.write_text(text, encoding="utf-8")
     print_text(f"wrote {target}. Commit it to the default branch: the gate reads it from there.")
     return Exit.OK
