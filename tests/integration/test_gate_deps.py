@@ -186,3 +186,76 @@ async def test_a_new_package_that_is_nearly_a_known_one_is_held(
     assert result.outcome is Outcome.HELD, result
     assert "look-alike-name" in rules_of(result)
     assert service == ["reqeusts==1.0"]
+
+
+SCRIPT = '# /// script\n# dependencies = ["pevbad==1.0"]\n# ///\nprint()\n'
+SETUP = 'from setuptools import setup\n\nsetup(install_requires=["pevbad==1.0"])\n'
+SECOND = '[project]\nname = "web"\nversion = "1"\ndependencies = ["pevbad==1.0"]\n'
+LOCK = '[[package]]\nname = "pevbad"\nversion = "1.0"\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("requirements-prod.txt", "pevbad==1.0\n"),
+        ("deploy/requirements.in", "pevbad==1.0\n"),
+        ("requirements/live.txt", "pevbad==1.0\n"),
+        ("constraints-live.txt", "pevbad==1.0\n"),
+        ("scripts/fetch.py", SCRIPT),
+        ("setup.py", SETUP),
+        ("plugins/web/pyproject.toml", SECOND),
+        ("plugins/web/setup.py", SETUP),
+        ("poetry.lock", LOCK),
+        ("pdm.lock", LOCK),
+        ("plugins/web/poetry.lock", LOCK),
+        ("setup.cfg", "[options.extras_require]\nweb =\n  pevbad==1.0\n"),
+        ("pyproject.toml", PYPROJECT + '\n[tool.poetry.dependencies]\npevbad = "1.0"\n'),
+    ],
+)
+async def test_every_place_that_declares_is_audited(
+    deps_gate: GateFixture, path: str, text: str, service: list[str]
+) -> None:
+    """Where a pin stands makes no difference to what it installs."""
+    result = await deps_gate.check("deps", {path: text})
+
+    assert result.outcome is Outcome.FAILED, result.reason
+    assert service == ["pevbad==1.0"]
+    (found,) = [one for one in result.findings if one.rule == "PYSEC-2026-1"]
+    assert found.path == path
+
+
+async def test_other_places_are_compared_with_the_base(deps_gate: GateFixture, service: list[str]) -> None:
+    deps_gate.on_base({"requirements-prod.txt": "pevbad==1.0\n", "scripts/fetch.py": SCRIPT})
+
+    result = await deps_gate.check(
+        "deps", {"requirements-prod.txt": "# a word\npevbad==1.0\n", "scripts/fetch.py": SCRIPT + "print()\n"}
+    )
+
+    assert (result.outcome, service) == (Outcome.PASSED, [])
+
+
+async def test_what_tests_work_with_is_no_declaration(deps_gate: GateFixture, service: list[str]) -> None:
+    files = {"tests/data/requirements.txt": "pevbad==1.0\n", "tests/data/app/pyproject.toml": SECOND}
+
+    result = await deps_gate.check("deps", files)
+
+    assert (result.outcome, service) == (Outcome.PASSED, [])
+
+
+async def test_another_place_that_cannot_be_resolved_is_held(
+    deps_gate: GateFixture, service: list[str]
+) -> None:
+    """It may be for another system; what it pins is audited all the same."""
+    result = await deps_gate.check("deps", {"requirements-windows.txt": "pevbad==2.0\npevnowhere>=1\n"})
+
+    assert result.outcome is Outcome.HELD, result.reason
+    assert "not-audited" in rules_of(result)
+    assert service == ["pevbad==2.0"]
+
+
+async def test_a_locked_name_that_is_nearly_a_known_one_is_held(deps_gate: GateFixture) -> None:
+    lock = 'version = 1\n[[package]]\nname = "requestss"\nversion = "2.0"\nsource = { registry = "x" }\n'
+
+    result = await deps_gate.check("deps", {"uv.lock": lock})
+
+    assert "look-alike-name" in rules_of(result)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pev.gate.audit import pin_of
 from pev.gate.demands import EnvironmentSettings
-from pev.gate.requirements import Declared, read_declared
+from pev.gate.requirements import Declared, read_declared, read_script
 
 PYPROJECT = """\
 [project]
@@ -165,3 +165,49 @@ async def test_every_text_can_be_read(text: str) -> None:
 )
 def test_only_an_exact_version_is_a_pin(line: str, pin: tuple[str, str] | None) -> None:
     assert pin_of(line) == pin
+
+
+async def test_poetry_and_pdm_declare_in_tables_of_their_own() -> None:
+    """An environment takes the groups that are usual for tests from them too."""
+    text = (
+        '[tool.poetry.dependencies]\npython = "^3.11"\nrequests = "^2.19"\n'
+        '[tool.poetry.group.docs.dependencies]\nsphinx = "*"\n'
+        '[tool.pdm.dev-dependencies]\ntest = ["pytest-mock"]\nrelease = ["twine"]\n'
+    )
+
+    everything = await declared({"pyproject.toml": text})
+    chosen = await declared({"pyproject.toml": text}, EnvironmentSettings())
+
+    assert set(everything.wanted) == {"requests<3,>=2.19", "sphinx", "pytest-mock", "twine"}
+    assert set(chosen.wanted) == {"requests<3,>=2.19", "pytest-mock"}
+
+
+async def test_a_setup_script_and_other_locks_are_for_the_audit_only() -> None:
+    files = {
+        "setup.py": "setup(install_requires=['a==1'])\n",
+        "setup.cfg": "[options]\nsetup_requires = b\n[options.extras_require]\nweb = c\n",
+        "poetry.lock": '[[package]]\nname = "d"\nversion = "1"\n',
+    }
+
+    audited = await declared(files)
+    chosen = await declared(files, EnvironmentSettings())
+
+    assert (set(audited.wanted), audited.locked) == ({"a==1", "b", "c"}, {"d": ("1",)})
+    assert (chosen.wanted, chosen.locked, audited.has_lock) == ((), {}, False)
+
+
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        ('# /// script\n# dependencies = ["a==1"]\n# ///\n', ("a==1",)),
+        ('# /// script\n# dependencies = [\n#   "a==1",\n# ]\n# ///\n', ("a==1",)),
+        ('# /// other\n# dependencies = ["a==1"]\n# ///\n', ()),
+        ("# a comment\n", ()),
+    ],
+)
+def test_the_head_of_a_script_is_read(head: str, wanted: tuple[str, ...]) -> None:
+    assert read_script(f"#!/usr/bin/env python\n{head}print()\n", "a.py").wanted == wanted
+
+
+def test_a_head_that_cannot_be_read_is_a_fault() -> None:
+    assert len(read_script("# /// script\n# dependencies = [\n# ///\n", "a.py").faults) == 1

@@ -16,6 +16,7 @@ from pev.gate.audit import Audit, Auditor, pin_of
 from pev.gate.environment import Environments
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.lookalikes import twin_of
+from pev.gate.manifests import other_manifests
 from pev.gate.reading import reader_of
 from pev.gate.requirements import Declared, read_declared
 from pev.models import ObjectId
@@ -26,15 +27,26 @@ _DIRECT_HELP: Final = "Name a released version from the package index."
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The requirements of both sides; `old` is empty where there is no base."""
+    """The requirements of both sides; `old` is empty where there is no base.
+
+    `place` names what declares them if it is not the project itself.
+    """
 
     new: Declared
     old: Declared
+    place: str = ""
 
     def fresh(self, field: str) -> list[str]:
         """Give what stands in a field now and did not before."""
         before = set(getattr(self.old, field))
         return [one for one in getattr(self.new, field) if one not in before]
+
+    def equal(self) -> bool:
+        """Say whether both sides ask for the same."""
+        fields = ("wanted", "constraints", "direct", "indexes", "locked", "faults")
+        return all(
+            _unordered(getattr(self.new, name)) == _unordered(getattr(self.old, name)) for name in fields
+        )
 
 
 class Deps(Check):
@@ -51,21 +63,35 @@ class Deps(Check):
 
     async def run(self, job: CheckJob) -> Measured:
         """List vulnerable, direct and redirected requirements that are new; without a base, all of them."""
-        sides = await _read_sides(job)
-        if job.base_tree is not None and _equal(sides.new, sides.old):
+        everything = [one for one in await _read_sides(job) if job.base_tree is None or not one.equal()]
+        if not everything:
             return Measured(reason="no dependency changed; the base's own state was not audited")
         make = job.maker(self.name)
-        pins, unmeasured = await self._pins(sides.new)
-        known, _ = await self._pins(sides.old)
-        audit = await self._auditor.audit(pins - known, job.clock)
-        findings = _form_findings(make, sides) + _advisories(make, sides.new, audit)
-        unmeasured = next(iter(sides.fresh("faults")), None) or audit.unmeasured or unmeasured
+        pins: set[tuple[str, str]] = set()
+        findings: list[Finding] = []
+        unmeasured: str | None = None
+        for sides in everything:
+            fresh, fault = await self._fresh(sides)
+            pins |= fresh
+            findings += _form_findings(make, sides)
+            if fault and sides.place:
+                findings.append(_unread(make, sides.place, fault))
+            unmeasured = unmeasured or (None if sides.place else fault)
+        audit = await self._auditor.audit(pins, job.clock)
+        findings += _advisories(make, [sides.new for sides in everything], audit)
+        unmeasured = audit.unmeasured or unmeasured
         return Measured(
             findings=tuple(findings),
             reason=f"{audit.audited} new packages audited",
             unmeasured=unmeasured,
             outside=unmeasured is not None,
         )
+
+    async def _fresh(self, sides: _Sides) -> tuple[set[tuple[str, str]], str | None]:
+        """Give what is installed now and was not before, and what kept it from being known."""
+        pins, fault = await self._pins(sides.new)
+        known, _ = await self._pins(sides.old)
+        return pins - known, next(iter(sides.fresh("faults")), None) or fault
 
     async def _pins(self, declared: Declared) -> tuple[set[tuple[str, str]], str | None]:
         """Give what a side installs: what is pinned as it is, what is locked, and the rest resolved."""
@@ -82,32 +108,41 @@ class Deps(Check):
         return pins | {pin for pin in found if pin[0] not in named}, None
 
 
-async def _read_sides(job: CheckJob) -> _Sides:
+async def _read_sides(job: CheckJob) -> list[_Sides]:
+    """Read the project, and the other places of the change that declare something."""
     new = await _read(job, job.tree)
     if job.base_tree is None:
-        return _Sides(new, Declared())
-    return _Sides(new, await _read(job, job.base_tree))
+        return [_Sides(new, Declared())]
+    others = [_Sides(one.new, one.old, one.place) for one in await other_manifests(job)]
+    return [_Sides(new, await _read(job, job.base_tree)), *others]
 
 
 async def _read(job: CheckJob, tree: ObjectId) -> Declared:
     return await read_declared(await reader_of(job.request.depot, tree), job.root, None)
 
 
-def _equal(new: Declared, old: Declared) -> bool:
-    fields = ("wanted", "constraints", "direct", "indexes", "locked", "faults")
-    return all(_unordered(getattr(new, name)) == _unordered(getattr(old, name)) for name in fields)
-
-
 def _unordered(value: object) -> object:
     return frozenset(value) if isinstance(value, tuple) else value
 
 
-def _advisories(make: FindingMaker, declared: Declared, audit: Audit) -> list[Finding]:
+def _unread(make: FindingMaker, place: str, fault: str) -> Finding:
+    return make.make(
+        "not-audited",
+        f"not all that {place} asks for could be audited: {fault}",
+        path=place,
+        context=place,
+        severity=Severity.WARNING,
+        effect=Effect.HOLDS,
+        remedy="Name versions that can be had here, or let a person allow it.",
+    )
+
+
+def _advisories(make: FindingMaker, declared: list[Declared], audit: Audit) -> list[Finding]:
     return [
         make.make(
             one.id,
             f"{one.package} {one.version}: {one.id} {one.text}",
-            path=_place(declared, one.package),
+            path=next((place for side in declared if (place := _place(side, one.package))), None),
             context=f"{one.package} {one.version} {one.id}",
             anywhere=True,
             remedy=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another package.",
@@ -197,4 +232,4 @@ def _place(declared: Declared, package: str) -> str | None:
     for line in declared.wanted:
         if canonicalize_name(Requirement(line).name) == package:
             return declared.where.get(line)
-    return None
+    return declared.where.get(f"{package} (locked)")

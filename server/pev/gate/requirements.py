@@ -1,7 +1,8 @@
 """What a project declares that it needs, read from its files as data; nothing of it is run.
 
-Sources: `[project]` dependencies and extras, `[dependency-groups]`, requirements files (with what they
-include), `setup.cfg`, and `uv.lock`.
+Sources: `[project]` dependencies and extras, `[dependency-groups]`, the tables of Poetry, PDM and uv,
+requirements files (with what they include), `setup.cfg`, and `uv.lock`; for an audit also `setup.py`, the
+heads of scripts (PEP 723), and lock files of other tools.
 """
 
 import configparser
@@ -16,6 +17,9 @@ from packaging.utils import canonicalize_name
 from pydantic import Field
 
 from pev.gate.demands import EnvironmentSettings
+from pev.gate.locks import OTHERS, Lock, read_lock
+from pev.gate.poetry import poetry_lines
+from pev.gate.setup_script import required
 from pev.models import Model
 
 ReadFile = Callable[[str], Awaitable[bytes | None]]
@@ -46,14 +50,16 @@ _INDEX_OPTIONS: Final = {
     "--trusted-host",
 }
 _HASH: Final = re.compile(r"\s--hash[= ]\S+")
+# the form that PEP 723 gives
+_HEAD: Final = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
 class Declared(Model):
     """Requirements of one project.
 
     `wanted` are PEP 508 lines, `direct` those that name a URL, a VCS or a path; `indexes` are settings that
-    point at another package index; `locked` maps names of uv.lock to versions. `where` says in which file
-    each line stood, `faults` what could not be read.
+    point at another package index; `locked` maps names in lock files to versions. `where` says in which file
+    each line stood, `faults` what could not be read; `has_lock` is about uv.lock.
     """
 
     wanted: tuple[str, ...] = ()
@@ -113,29 +119,65 @@ class _Collector:
             self.faults.append(f"{file}: {line!r} is not a requirement")
 
 
-async def read_declared(read: ReadFile, root: str, settings: EnvironmentSettings | None) -> Declared:
+async def read_declared(
+    read: ReadFile, root: str, settings: EnvironmentSettings | None, *, shared_lock: bool = True
+) -> Declared:
     """Read what a project declares.
 
     With `settings` only what its environment takes: its own requirements, and the groups, extras and files
-    that are named or usual for tests. Without, everything that stands anywhere.
+    that are named or usual for tests. Without, everything that stands anywhere. A project without a uv.lock
+    has that of the repository, where `shared_lock` says so.
     """
     got = _Collector()
     prefix = PurePosixPath(root)
     table = await _read_toml(read, (prefix / "pyproject.toml").as_posix(), got)
     _from_project(table, settings, got, (prefix / "pyproject.toml").as_posix())
-    await _from_setup_cfg(read, prefix, got)
+    await _from_setup_cfg(read, prefix, got, everything=settings is None)
+    if settings is None:
+        await _from_setup_py(read, (prefix / "setup.py").as_posix(), got)
     files: Iterable[str] = REQUIREMENT_FILES
     if settings is not None and settings.requirements is not None:
         files = settings.requirements
     for name in files:
         await _from_file(read, (prefix / name).as_posix(), got, set())
-    lock_file = (prefix / "uv.lock").as_posix()
-    lock = await _read_toml(read, lock_file, got)
-    if not lock and root != ".":
-        lock_file = "uv.lock"
-        lock = await _read_toml(read, lock_file, got)
-    locked = _locked(lock, got, lock_file)
-    own = _own_name(table)
+    lock = await _read_lock(read, prefix, "uv.lock", got)
+    if lock is None and root != "." and shared_lock:
+        lock = await _read_lock(read, PurePosixPath(), "uv.lock", got)
+    locked = dict(lock.versions) if lock is not None else {}
+    for name in OTHERS if settings is None else ():
+        other = await _read_lock(read, prefix, name, got)
+        for package, versions in other.versions.items() if other is not None else ():
+            locked[package] = tuple(sorted({*versions, *locked.get(package, ())}))
+    return _declared(got, _own_name(table), locked, has_lock=lock is not None)
+
+
+async def read_requirements(read: ReadFile, path: str) -> Declared:
+    """Read a single requirements file, with what it includes."""
+    got = _Collector()
+    await _from_file(read, path, got, set())
+    return _declared(got, "", {})
+
+
+def read_script(text: str, path: str) -> Declared:
+    """Read what the head of a script declares."""
+    got = _Collector()
+    for found in _HEAD.finditer(text):
+        content = "".join(
+            line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(True)
+        )
+        try:
+            table = tomllib.loads(content)
+        except tomllib.TOMLDecodeError as exc:
+            got.faults.append(f"{path}: {exc}")
+            continue
+        head = {"project": {"dependencies": table.get("dependencies")}, "tool": table.get("tool")}
+        _from_project(head, None, got, path)
+    return _declared(got, "", {})
+
+
+def _declared(
+    got: _Collector, own: str, locked: dict[str, tuple[str, ...]], *, has_lock: bool = False
+) -> Declared:
     return Declared(
         wanted=tuple(line for line in got.wanted if canonicalize_name(Requirement(line).name) != own),
         constraints=tuple(got.constraints),
@@ -144,7 +186,7 @@ async def read_declared(read: ReadFile, root: str, settings: EnvironmentSettings
         locked=locked,
         where=got.where,
         faults=tuple(got.faults),
-        has_lock=bool(lock),
+        has_lock=has_lock,
     )
 
 
@@ -184,9 +226,24 @@ def _from_project(
             for line in _group(groups, name, set()):
                 got.add(line, file)
     tool = table.get("tool")
-    uv = tool.get("uv") if isinstance(tool, dict) else None
-    if isinstance(uv, dict):
+    _from_tools(tool if isinstance(tool, dict) else {}, settings, got, file)
+
+
+def _from_tools(
+    tool: Mapping[str, Any], settings: EnvironmentSettings | None, got: _Collector, file: str
+) -> None:
+    groups = settings.groups if settings else None
+    if isinstance(uv := tool.get("uv"), dict):
         _from_uv(uv, got, file)
+    if isinstance(poetry := tool.get("poetry"), dict):
+        for group, line in poetry_lines(poetry):
+            if group is None or _chosen(group, groups, everything=settings is None):
+                got.add(line, file)
+    pdm = tool.get("pdm")
+    own = pdm.get("dev-dependencies") if isinstance(pdm, dict) else None
+    for name, lines in (own if isinstance(own, dict) else {}).items():
+        for line in _strings(lines) if _chosen(name, groups, everything=settings is None) else ():
+            got.add(line, file)
 
 
 def _from_uv(uv: Mapping[str, Any], got: _Collector, file: str) -> None:
@@ -228,7 +285,33 @@ def _group(groups: Mapping[str, Any], name: str, seen: set[str]) -> list[str]:
     return out
 
 
-async def _from_setup_cfg(read: ReadFile, prefix: PurePosixPath, got: _Collector) -> None:
+async def _read_lock(read: ReadFile, prefix: PurePosixPath, name: str, got: _Collector) -> Lock | None:
+    """Read a lock file and note from where it takes packages; None where there is none that can be read."""
+    path = (prefix / name).as_posix()
+    raw = await read(path)
+    if raw is None:
+        return None
+    try:
+        lock = read_lock(name, raw, prefix.as_posix())
+    except (ValueError, RecursionError) as exc:
+        got.faults.append(f"{path}: {exc}")
+        return None
+    got.where |= {f"{package} (locked)": path for package in lock.versions}
+    for line in lock.direct:
+        got.note(got.direct, line, path)
+    for line in lock.indexes:
+        got.note(got.indexes, line, path)
+    return lock
+
+
+async def _from_setup_py(read: ReadFile, path: str, got: _Collector) -> None:
+    for line in required(await read(path) or b""):
+        got.add(line, path)
+
+
+async def _from_setup_cfg(
+    read: ReadFile, prefix: PurePosixPath, got: _Collector, *, everything: bool
+) -> None:
     path = (prefix / "setup.cfg").as_posix()
     raw = await read(path)
     if raw is None:
@@ -239,7 +322,12 @@ async def _from_setup_cfg(read: ReadFile, prefix: PurePosixPath, got: _Collector
     except configparser.Error as exc:
         got.faults.append(f"{path}: {exc.message.splitlines()[0]}")
         return
-    for section, key in (("options", "install_requires"), ("options", "tests_require")):
+    wanted = [("options", "install_requires"), ("options", "tests_require")]
+    if everything:
+        extras = "options.extras_require"
+        wanted += [(extras, key) for key in (parser.options(extras) if parser.has_section(extras) else ())]
+        wanted.append(("options", "setup_requires"))
+    for section, key in wanted:
         for line in parser.get(section, key, fallback="").splitlines():
             if line.strip() and not line.strip().startswith(("#", "file:")):
                 got.add(line.strip(), path)
@@ -284,20 +372,3 @@ def _logical_lines(text: str) -> list[str]:
 
 def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _locked(lock: Mapping[str, Any], got: _Collector, file: str) -> dict[str, tuple[str, ...]]:
-    """Give the packages of a uv.lock that come from an index: name to versions; note the others."""
-    out: dict[str, set[str]] = {}
-    packages = lock.get("package")
-    for one in packages if isinstance(packages, list) else []:
-        source = one.get("source") if isinstance(one, dict) else None
-        if not isinstance(source, dict):
-            continue
-        name = canonicalize_name(str(one.get("name")))
-        if "registry" in source and isinstance(one.get("version"), str):
-            out.setdefault(name, set()).add(one["version"])
-            got.note(got.indexes, f"uv.lock registry {source['registry']}", file)
-        elif kind := next((key for key in ("git", "url", "path") if key in source), ""):
-            got.note(got.direct, f"{name} @ {kind} {source[kind]} (locked)", file)
-    return {name: tuple(sorted(found)) for name, found in sorted(out.items())}
