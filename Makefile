@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REPO ?=
 TASK ?=
+# how the tests share the cores; `make test PARALLEL=` runs them one after the other
+PARALLEL ?= -n 2 --dist loadgroup
 
 .PHONY: help setup demo test test-all gate lint lock corpus bench docs wheel clean
 
@@ -25,10 +27,10 @@ demo: setup ## the main job end to end; REPO=path TASK="…" for a repository of
 	@$(BIN)/python scripts/demo.py $(if $(REPO),--repo "$(REPO)") $(if $(TASK),--task "$(TASK)")
 
 test: setup lint ## all checks and tests
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
 test-all: setup lint ## everything, the slow tests too
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q $(PARALLEL)
 
 gate: setup ## PEV's own gate over the newest commit against its parent; HELD is the reviewer's business
 	@state=$$(mktemp -d) && trap 'rm -rf "$$state"' EXIT && \
