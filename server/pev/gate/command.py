@@ -64,7 +64,7 @@ class Command(Check):
                 }
             )
         if done.code != 0:
-            message = ended_badly(self.own.name, done, job.clock.limit_s)
+            message = ended_badly(self.own.name, done, job.clock.limit_s, quoted=True)
             # a command says yes or no: its one finding has one name, whatever it printed
             found.append(make.make("exit-code", message, context="exit-code", remedy="Read its log."))
         return Measured(

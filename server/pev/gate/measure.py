@@ -26,6 +26,7 @@ from pev.findings import (
 from pev.gate.command import Command
 from pev.gate.demands import ALWAYS, BUILT_IN
 from pev.gate.harness import Harness
+from pev.gate.headline import headline
 from pev.gate.interface import Check, CheckJob, Clock, GateRequest, Measured, Side, Trust
 from pev.gate.outputs import excerpt, private_name
 from pev.gate.protected import ground_of
@@ -323,19 +324,12 @@ def _weigh_one(measured: Measured) -> tuple[Outcome, str]:
     counting = [one for one in measured.findings if one.counts() and one.effect is not Effect.NOTES]
     outcome = outcome_of_findings(measured.findings)
     if outcome is Outcome.FAILED:
-        return outcome, _headline([one for one in counting if one.effect is Effect.BLOCKS])
+        return outcome, headline([one for one in counting if one.effect is Effect.BLOCKS])
     if measured.unmeasured is not None:
         return Outcome.INCONCLUSIVE, measured.unmeasured
     if skipped := measured.facts.get("skipped"):
         return Outcome.SKIPPED, str(skipped)
     if outcome is Outcome.HELD:
-        return outcome, _headline(counting)
+        return outcome, headline(counting)
     old = sum(one.age is Age.OLD for one in measured.findings)
     return Outcome.PASSED, measured.reason + (f"; {old} old findings do not count" if old else "")
-
-
-def _headline(findings: list[Finding]) -> str:
-    first = findings[0]
-    place = f"{first.path}:{first.line}: " if first.path and first.line else ""
-    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    return f"{place}{first.message}{more}"

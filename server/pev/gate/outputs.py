@@ -7,11 +7,13 @@ from typing import Final
 
 from pev.findings import Finding
 from pev.gate.interface import CheckJob, Checkout, Clock, FindingMaker, Measured
+from pev.gate.tools import DISTRIBUTION
 from pev.proc import Completed, Ending
 from pev.text import MAX_EXCERPT, harmless, one_line
 
 _MAX_BYTES: Final = 8 * 2**20
 _MARK_BYTES: Final = 64
+_OURS: Final = {*DISTRIBUTION} - {"pytest", "pytest-cov", "coverage"}
 
 
 def unusable(tool: str, done: Completed, clock: Clock) -> Measured:
@@ -28,12 +30,18 @@ def listed(findings: Sequence[Finding], stderr: bytes) -> bytes:
     return "\n".join(lines).encode("utf-8", "replace") + (b"\n" if lines else b"") + stderr
 
 
-def ended_badly(tool: str, done: Completed, limit_s: float) -> str:
-    """Say in one sentence why a tool's run cannot be used."""
+def ended_badly(tool: str, done: Completed, limit_s: float, *, quoted: bool | None = None) -> str:
+    """Say in one sentence why a tool's run cannot be used.
+
+    The last line of what it said is repeated only if it is one of our tools that run no code of the
+    repository, or where the sentence stands among data: `quoted` says so.
+    """
     if done.ending is Ending.TIMED_OUT:
         return f"{tool} ran past its limit of {limit_s:g} s"
     if done.ending is Ending.SIGNALLED:
         return f"{tool} was killed by signal {-done.code}"
+    if not (tool in _OURS if quoted is None else quoted):
+        return f"{tool} ended with exit code {done.code}; its log says more"
     lines = [line for line in done.text().splitlines() if line.strip()]
     return f"{tool} ended with exit code {done.code}: {one_line(lines[-1], 300) if lines else 'no output'}"
 
