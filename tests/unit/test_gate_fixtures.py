@@ -20,6 +20,9 @@ NEW = "\n@pytest.fixture\ndef fresh(old: int) -> int:\n    return old + 1\n"
         OLD + "\nROOT = Path('x')\nNAMES: dict[str, int] = {'a': 1}\n",
         OLD + "\n\nclass Thing:\n    def name(self) -> str:\n        return str(1)\n",
         OLD + "\n@pytest.fixture(scope='session', name='other')\ndef _other() -> int:\n    return 1\n",
+        OLD
+        + "\n@pytest.fixture\ndef app(tmp_path):\n    app = new(1)\n    app.conf['a'] = 1\n    app.x = 2\n",
+        OLD + "\n@pytest.fixture\ndef app(old):\n    old.x = 2\n    os.environ['A'] = '1'\n",
         OLD + "\n\ndef make(n: int) -> int:\n    return n\n",
     ],
 )
@@ -41,6 +44,10 @@ def test_offering_something_new_does_not_steer(new: str) -> None:
         (OLD + "\nprint('hello')\n", "runs on import"),
         (OLD + "\nVALUE = compute()\n", "runs code on import"),
         (OLD + "\nPath.exists = lambda self: True\n", "not its own"),
+        (OLD + "\n@pytest.fixture\ndef fresh():\n    Path.exists = good\n", "not its own"),
+        (OLD + "\ndef swap():\n    own = Path\n    own.exists = good\n", "not its own"),
+        (OLD + "\ndef swap():\n    own: Any = cast(Any, Path)\n    own.exists = good\n", "not its own"),
+        (OLD + "\nclass A:\n    def swap(self):\n        TABLE['a'] = 1\n", "not its own"),
         (OLD + "\nif True:\n    pass\n", "runs on import"),
         (OLD + "\n@evil\ndef fresh() -> None: ...\n", "decorator"),
         (OLD + "\n@pytest.fixture\ndef tmp_path() -> int:\n    return 1\n", "in use already"),
@@ -70,6 +77,23 @@ def test_names_that_tests_ask_for_are_taken() -> None:
     )
 
     assert fixture_names(source) >= {"asked", "more", "offered", "used", "dynamic"}
+
+
+def test_names_that_a_test_file_answers_itself_are_asked_of_nobody() -> None:
+    """So a fixture may move from a test file to a conftest.py; one that others ask for may not."""
+    fixture = "@pytest.fixture\ndef stock():\n    return 1\n\n\n"
+    test = "def test_a(stock, other):\n    pass\n"
+
+    assert fixture_names(HEAD + fixture + test, beyond=True) == {"other"}
+    assert fixture_names(HEAD + fixture + test) == {"stock", "other"}
+    assert "stock" in fixture_names(HEAD + test, beyond=True)
+    assert "stock" in fixture_names(HEAD + fixture.replace("stock()", "stock(stock)") + test, beyond=True)
+    assert "stock" in fixture_names(
+        HEAD + fixture.replace("fixture", "fixture(name='x')") + test, beyond=True
+    )
+    inner = "class TestA:\n    @pytest.fixture\n    def stock(self):\n        return 1\n\n\n"
+    assert "stock" in fixture_names(HEAD + inner + test, beyond=True)
+    assert fixture_names("def (", beyond=True) == set()
 
 
 @given(st.text(max_size=200), st.text(max_size=200))

@@ -8,6 +8,7 @@ import ast
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from pev.gate.marks import stores_elsewhere
 from pev.gate.syntax import parse
 
 _STEERING: Final = {
@@ -85,6 +86,11 @@ def steers(old: str | None, new: str | None, taken: Collection[str]) -> str:
     return next((why for node in added if (why := _fault(node, {*taken, *names}))), "")
 
 
+def _stores(node: ast.AST) -> str:
+    functions = (inner for inner in ast.walk(node) if isinstance(inner, _DEFS))
+    return next((what for inner in functions if (what := stores_elsewhere(inner))), "")
+
+
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -94,6 +100,8 @@ def _fault(node: ast.stmt, taken: Collection[str]) -> str:
     words = sorted(_words(node) & _STEERING)
     if words:
         return f"it uses {words[0]!r}"
+    if isinstance(node, (*_DEFS, ast.ClassDef)) and (elsewhere := _stores(node)):
+        return f"it writes to {elsewhere}, which is not its own"
     if isinstance(node, ast.Import | ast.ImportFrom):
         return _import_fault(node)
     if isinstance(node, _DEFS):
@@ -178,10 +186,36 @@ def _bodies(node: ast.ClassDef) -> set[ast.AST]:
     }
 
 
-def fixture_names(source: str) -> set[str]:
-    """Give the names that a file's tests and fixtures ask for or offer."""
+def fixture_names(source: str, *, beyond: bool = False) -> set[str]:
+    """Give the names that a file's tests and fixtures ask for or offer.
+
+    With `beyond` only those that the file does not answer itself: what it offers at its top comes before what
+    a conftest.py offers, except for a fixture that asks for the one of its own name above it.
+    """
     tree = parse(source)
-    return set(_asked(ast.walk(tree))) if tree is not None else set()
+    if tree is None:
+        return set()
+    named = set(_asked(ast.walk(tree)))
+    if not beyond:
+        return named
+    own = {
+        name
+        for node in tree.body
+        if isinstance(node, _DEFS) and any("fixture" in ast.unparse(mark) for mark in node.decorator_list)
+        for name in _offered_as(node)
+        if name not in {arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)}
+    }
+    again = {
+        name for name in own if sum(name in _offered_as(n) for n in tree.body if isinstance(n, _DEFS)) > 1
+    }
+    return named - (own - again)
+
+
+def _offered_as(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Give the name of a fixture: its own, unless the decorator names another."""
+    words = [word for mark in node.decorator_list if isinstance(mark, ast.Call) for word in mark.keywords]
+    named = [word.value for word in words if word.arg == "name"]
+    return {str(one.value) for one in named if isinstance(one, ast.Constant)} if named else {node.name}
 
 
 def _asked(nodes: Iterable[ast.AST]) -> Iterable[str]:

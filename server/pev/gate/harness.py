@@ -20,6 +20,7 @@ from pev.gate.fixtures import fixture_names, steers
 from pev.gate.interface import FindingMaker, GateRequest
 from pev.gate.meaning import NEUTRAL, Meaning, Verdict, compare, guarded_tables
 from pev.gate.protected import Ground, ground_of
+from pev.gate.subjects import is_test_file
 from pev.models import ObjectId
 from pev.repos.objects import GITLINK, Entry
 
@@ -120,7 +121,7 @@ class HarnessBuilder:
             name = PurePosixPath(entry.path).name
             if name == "conftest.py" or (name.endswith(".py") and "test" in entry.path):
                 raw = await self._depot.read_blob(tree, entry.path) or b""
-                out |= fixture_names(raw.decode("utf-8", "replace"))
+                out |= fixture_names(raw.decode("utf-8", "replace"), beyond=is_test_file(entry.path))
         return out
 
     def _judge(
