@@ -19,6 +19,7 @@ from pev.gate.outputs import ended_badly, private_name, tree_changes
 from pev.gate.subjects import is_test_ground
 from pev.gate.testrun import Failure, TestRun, data_file, run_tests
 from pev.proc import Ending
+from pev.repos.objects import Status
 
 _RETRIED: Final = 50
 _HELP: Final = "Make the test pass by correcting the code; the log holds the whole failure."
@@ -54,7 +55,7 @@ class Tests(Check):
             interpreter = await job.bench.interpreter(job.side, checkout, job.root)
             if fault := await _set_up(job, checkout, interpreter):
                 return Measured(unmeasured=fault, outside=True)
-            compared = job.side is Side.CANDIDATE and job.base_tree is not None
+            compared = job.side is Side.CANDIDATE and job.base_tree is not None and _touches_code(job)
             run = await run_tests(job, checkout, interpreter, label="main", coverage=True, contexts=compared)
         except (EnvironmentUnavailable, ToolMissing) as exc:
             return Measured(unmeasured=str(exc), outside=True)
@@ -227,6 +228,12 @@ def _skipped_by_product(room: _Room) -> list[Finding]:
                 )
             )
     return found
+
+
+def _touches_code(job: CheckJob) -> bool:
+    """Say whether a change touches code that is no test: then the controls ask which test ran which line."""
+    paths = (change.path for change in job.changes if change.status is not Status.DELETED)
+    return any(path.endswith(".py") and not is_test_ground(path) and job.in_project(path) for path in paths)
 
 
 def _blocked(job: CheckJob, findings: list[Finding]) -> bool:
