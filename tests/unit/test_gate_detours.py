@@ -63,6 +63,9 @@ def test_another_way_into_c_libraries_is_held(source: str) -> None:
         OS + "run(os)\n",
         OS + "vars(os)\n",
         "import builtins as b\nrun(b)\n",
+        "import shutil\nfiles = shutil.os\n",
+        "import sys\nevery = sys.modules\n",
+        "@eval\ndef f(): ...\n",
         OS + "def object(x): return x\nobject(os)\n",
     ],
 )
@@ -88,6 +91,11 @@ def test_risky_names_taken_as_values_are_held(source: str) -> None:
         "import inspect\ninspect.currentframe().f_builtins\n",
         "().__class__.__base__.__subclasses__()\n",
         "object.__subclasses__()\n",
+        "import shutil\ngetattr(shutil, 'os').system(x)\n",
+        "from operator import attrgetter\nimport shutil\nattrgetter('os.system')(shutil)(x)\n",
+        "import pkgutil\npkgutil.resolve_name('os:system')(x)\n",
+        "import pydoc\npydoc.locate('shutil.os.system')(x)\n",
+        "import importlib\nimportlib.__import__('os')\n",
     ],
 )
 def test_looking_up_a_risky_name_by_a_text_is_held(source: str) -> None:
@@ -146,6 +154,9 @@ def test_arguments_that_cannot_be_followed_are_held(source: str) -> None:
         "import timeit\ntimeit.timeit(lambda: f(1))\n",
         "class Base: ...\nBase.__subclasses__()\n",
         "vars(arguments)['system']\nglobals()['name']\n",
+        "import operator\noperator.attrgetter('os.name')\noperator.methodcaller('system')\n",
+        "import importlib\nimportlib.import_module('json')\nimportlib.import_module(name)\n",
+        "class A:\n    def f(self):\n        return self.os, getattr(self, 'os')\n",
         "not python(\n",
     ],
 )

@@ -69,6 +69,16 @@ _TEXTS: Final = {
     "pdb.run",
     "pdb.runeval",
 }
+# these find a module, or a name in one, by a text
+_FINDERS: Final = {
+    "__import__",
+    "importlib.import_module",
+    "importlib.__import__",
+    "operator.attrgetter",
+    "operator.methodcaller",
+    "pkgutil.resolve_name",
+    "pydoc.locate",
+}
 _NATIVE: Final = {"cffi", "_ctypes", "_posixsubprocess", "_cffi_backend"}
 _RISKY: Final = _SCANNED | _UNSCANNED | _CODE
 _METHODS: Final = {"subprocess_shell"}
@@ -144,8 +154,11 @@ def _in_name(names: Names, node: ast.Name | ast.Attribute, *, in_tests: bool) ->
     parent = names.parents.get(node)
     if isinstance(node, ast.Attribute):
         yield from _in_attribute(names, node, parent)
+    if isinstance(parent, ast.Assign) and "sys.modules" in names.meanings(node):
+        yield _value(node, "sys.modules", "is taken under another name")
     for name in sorted(names.meanings(node)):
-        own = _own_name(name)
+        owner, _, last = name.rpartition(".")
+        own = last if last in _MODULES and owner in names.known else _own_name(name)
         if own is None:
             continue
         called = isinstance(parent, ast.Call) and parent.func is node
@@ -218,11 +231,19 @@ def _in_call(names: Names, node: ast.Call) -> Iterator[Detour]:
         return
     if names.is_builtin(node.func, "getattr") and len(node.args) > 1:
         yield from _in_getattr(names, node, first, node.args[1])
-    elif meant & {"importlib.import_module", "__import__"}:
-        if isinstance(first, ast.Constant) and first.value in _MODULES:
-            yield _lookup(node, f"the module {first.value}")
+    elif meant & _FINDERS:
+        if isinstance(first, ast.Constant) and (found := _found_by(str(first.value))):
+            yield _lookup(node, found)
     elif isinstance(node.func, ast.Attribute) and node.func.attr in _GETTERS:
         yield from _in_lookup(names, node, node.func.value, first)
+
+
+def _found_by(text: str) -> str:
+    """Say which risky thing a text such as `os`, `os.system` or `shutil:os.system` leads to, or give ""."""
+    if text in _MODULES:
+        return f"the module {text}"
+    dotted = f"?.{text.replace(':', '.')}"
+    return text if _is_risky(dotted) or text in _CODE else ""
 
 
 def _is_plain(node: ast.expr) -> bool:
@@ -238,7 +259,7 @@ def _in_getattr(names: Names, node: ast.Call, owner: ast.expr, key: ast.expr) ->
         if not isinstance(key, ast.Constant):
             if name in _MODULES:
                 yield _lookup(node, f"a name of {name}")
-        elif _is_risky(f"{name}.{key.value!s}"):
+        elif _is_risky(f"{name}.{key.value!s}") or (key.value in _MODULES and name in names.known):
             yield _lookup(node, f"{name}.{key.value!s}")
 
 

@@ -24,6 +24,7 @@ class Names:
         for node in self.nodes:
             for bound, meant in imported(node):
                 self.imports.setdefault(bound, set()).add(meant)
+        self.known = {meant for every in self.imports.values() for meant in every}
         self._local: dict[ast.AST, frozenset[str]] = {}
         self._top = _top_level(tree)
 
