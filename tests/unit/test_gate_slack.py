@@ -131,6 +131,9 @@ def test_code_that_only_one_of_both_reads_holds(text: str) -> None:
         "if TYPE_CHECKING:\n    from a import F\nelse:\n    F = object\n",
         "if typing.TYPE_CHECKING:\n    Names = list[str]\n\n    class P(Protocol):\n        size: int\n",
         "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    import a\n",
+        "if TYPE_CHECKING:\n    from numpy import ndarray\nelse:\n    ndarray = object\n",
+        "if TYPE_CHECKING:\n    T_co = a.TypeVar('T_co', default=int)\nelse:\n    T_co = TypeVar('T_co')\n",
+        "if TYPE_CHECKING:\n    import a\nelse:\n    try:\n        import a\n    except E:\n        raise\n",
     ],
 )
 def test_imports_and_names_for_annotations_pass(text: str) -> None:

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 _FLAGS: Final = {"TYPE_CHECKING", "MYPY"}
+_TYPES: Final = {"TypeVar", "ParamSpec", "TypeVarTuple", "object", "Any"}
 _CAMEL: Final = re.compile(r"_*[A-Z]([A-Za-z0-9]*[a-z][A-Za-z0-9_]*)?$")
 
 
@@ -60,8 +61,8 @@ def _bound(node: ast.AST) -> list[str]:
 
 
 def _is_harmless(statement: ast.stmt) -> bool:
-    """Say whether a statement only imports, says nothing, or gives a type another name."""
-    if isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
+    """Say whether a statement only imports, stops, says nothing, or gives a type another name."""
+    if isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass | ast.Raise):
         return True
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant)
@@ -71,6 +72,8 @@ def _is_harmless(statement: ast.stmt) -> bool:
         return all(map(_is_harmless, inner))
     if isinstance(statement, ast.Assign):
         names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+        if ast.unparse(statement.value).partition("(")[0].rpartition(".")[2] in _TYPES:
+            return True
         kinds = ast.Name | ast.Attribute | ast.Subscript | ast.BinOp
         camel = all(_CAMEL.match(name) for name in names)
         return len(names) == len(statement.targets) and camel and isinstance(statement.value, kinds)
