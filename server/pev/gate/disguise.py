@@ -71,7 +71,8 @@ def _in_call(node: ast.Call) -> Iterator[Disguise]:
         if word.arg is None and isinstance(word.value, ast.Dict):
             hidden = [key for key in word.value.keys if key is not None and _is_made_of_constants(key)]
             yield from (Disguise(key.lineno, f"**{{{ast.unparse(key)}: …}}", certain=True) for key in hidden)
-    if isinstance(node.func, ast.Subscript) and _is_made_of_constants(node.func.slice):
+    func = node.func
+    if isinstance(func, ast.Subscript) and not _is_space(func.value) and _is_made_of_constants(func.slice):
         yield Disguise(node.lineno, ast.unparse(node), certain=True)
 
 
