@@ -8,7 +8,8 @@ from pev.gate.meaning import Meaning, compare
 from pev.gate.protected import Ground, ground_of, matches
 
 PYPROJECT = (
-    '[project]\nname = "app"\nrequires-python = ">=3.10"\n\n[build-system]\nrequires = ["x"]\n\n[tool.ruff.lint]\nselect = ["E", "F"]\n'
+    '[project]\nname = "app"\nrequires-python = ">=3.10"\n'
+    '\n[build-system]\nrequires = ["x"]\n\n[tool.ruff.lint]\nselect = ["E", "F"]\n'
     "\n[tool.coverage.report]\nfail_under = 80\n\n[tool.mypy]\nwarn_unreachable = false\n"
 )
 
