@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what cannot run inside a gate, and what takes long."""
     for item in items:
         if item.path.name.startswith("test_breakout_") and item.path.parent.name == "integration":
-            item.add_marker(pytest.mark.xdist_group("breakout"))  # one child makes the attempts of all of them
+            item.add_marker(pytest.mark.xdist_group("breakout"))  # one child makes all the attempts
         if item.path.name in _SLOW_TESTS:
             item.add_marker(pytest.mark.slow)
         if item.path.parent.name == "integration" and item.path.name.startswith(_HOST_TESTS):
