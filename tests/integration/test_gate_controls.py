@@ -113,6 +113,18 @@ async def test_tests_that_the_product_skips_are_held(tests_gate: GateFixture) ->
     assert "skipped-by-product" in rules_of(result)
 
 
+async def test_lines_that_are_only_said_to_have_run_are_noticed(tests_gate: GateFixture) -> None:
+    """Whoever tells coverage what ran cannot tell the tests to fail."""
+    forged = "\n\ntry:\n    from coverage import Coverage\n\n    _now = Coverage.current()\n"
+    forged += "    if _now is not None:\n        _now.get_data().add_lines({__file__: range(1, 40)})\n"
+    forged += "except ImportError:\n    pass\n"
+
+    result = await judged(tests_gate, TEST_CALC, **{"src/app/calc.py": DOUBLE + forged})
+
+    assert result.outcome is not Outcome.PASSED, result
+    assert rules_of(result) & {"unnoticed-change", "changed-lines-not-run"}
+
+
 async def test_a_change_of_constants_is_controlled_by_its_module(tests_gate: GateFixture) -> None:
     changed = CALC + "\n\nLIMIT = 3\n"
     with_limit = (

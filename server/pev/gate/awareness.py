@@ -73,6 +73,17 @@ def _sign(node: ast.AST) -> Iterator[Aware]:
         yield Aware(node.lineno, f"says that anything is equal to it: {node.name} gives a constant")
     elif isinstance(node, ast.Call) and _reads_itself(node):
         yield Aware(node.lineno, "reads its own source")
+    elif isinstance(node, ast.Call | ast.Subscript | ast.Compare) and _looks_up(node):
+        yield Aware(node.lineno, "asks for the test runner among the modules")
+
+
+def _looks_up(node: ast.Call | ast.Subscript | ast.Compare) -> bool:
+    """Say whether a runner's name is looked up among loaded modules, or imported by its name."""
+    inner = [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context)]
+    words = {one.value for one in inner if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    names = {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+    names |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return bool(words & _RUNNERS and names & {"modules", "import_module", "__import__", "find_spec"})
 
 
 def _harmless(tree: ast.Module) -> Iterator[ast.AST]:

@@ -100,10 +100,10 @@ class Controls:
             return None
         source = raw.decode("utf-8", "replace")
         known = tests.get(path, {})
-        # what ran only while a module was imported says nothing of a function
-        # (coverage counts statements, and remembers single lines: a lambda in a table has only the latter)
+        # coverage counts statements, and remembers single lines: a lambda in a table has only the latter;
+        # and a function that is said to have run in no test is replaced before all tests
         changed = self._job.changed_lines.get(path, frozenset())
-        ran = frozenset(line for line in changed if known.get(line)) if known else lines
+        ran = lines | {line for line in changed if known.get(line)}
         return _Subject(path, source, lines, known, tuple(units(source, ran)))
 
     async def _all(self, room: "_Room", subjects: Sequence[_Subject]) -> Controlled:
