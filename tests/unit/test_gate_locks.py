@@ -35,7 +35,7 @@ url = "https://example.invalid/simple"
 """
 PDM = '[[package]]\nname = "a"\nversion = "1"\n[[package]]\nname = "b"\nversion = "1"\npath = "../b.whl"\n'
 PYLOCK = (
-    '[[packages]]\nname = "a"\nversion = "1"\nindex = "https://pypi.org/simple"\n'
+    '[[packages]]\nname = "a"\nversion = "1"\nindex = "https://packages.example.invalid/simple"\n'
     '[[packages]]\nname = "b"\nvcs = { url = "https://example.invalid/b" }\n'
 )
 PIPFILE = json.dumps(
@@ -59,7 +59,11 @@ PIPFILE = json.dumps(
         (
             "pylock.toml",
             PYLOCK,
-            Lock(versions={"a": ("1",)}, direct=("b @ vcs https://example.invalid/b (locked)",)),
+            Lock(
+                versions={"a": ("1",)},
+                direct=("b @ vcs https://example.invalid/b (locked)",),
+                indexes=("pylock.toml registry https://packages.example.invalid/simple",),
+            ),
         ),
         (
             "Pipfile.lock",

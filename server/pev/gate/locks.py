@@ -17,7 +17,6 @@ from pev.models import Model
 
 # uv.lock stands apart: it is the one that environments are built from
 OTHERS: Final = ("poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
-_USUAL: Final = "https://pypi.org/"
 _FOLDERS: Final = ("directory", "editable", "virtual")
 _DIRECT: Final = ("git", "hg", "svn", "bzr", "vcs", "url", "path", "file", "archive")
 
@@ -52,7 +51,7 @@ def read_lock(name: str, raw: bytes, folder: str = ".") -> Lock:
             direct[f"{one.name} @ {one.kind} {one.origin} (locked)"] = None
         elif one.version:
             versions.setdefault(one.name, set()).add(str(Version(one.version)))
-            if one.origin and (name == "uv.lock" or not one.origin.startswith(_USUAL)):
+            if one.origin:
                 indexes[f"{name} registry {one.origin}"] = None
     found = {key: tuple(sorted(values)) for key, values in sorted(versions.items())}
     return Lock(versions=found, direct=tuple(direct), indexes=tuple(indexes))
