@@ -125,6 +125,19 @@ async def test_lines_that_are_only_said_to_have_run_are_noticed(tests_gate: Gate
     assert rules_of(result) & {"unnoticed-change", "changed-lines-not-run"}
 
 
+async def test_an_old_failure_does_not_stand_in_for_noticing(tests_gate: GateFixture) -> None:
+    """A test that fails on the base fails with every replacement too, and says nothing about any."""
+    old = "def test_old() -> None:\n    assert False\n"
+    tests_gate.on_base({"tests/test_old.py": old, "tests/test_none.py": "import no_such_module\n"})
+
+    unnoticed = await judged(tests_gate, UNCHECKED)
+    noticed = await judged(tests_gate, CHECKED)
+
+    assert "mutants-survive" in rules_of(unnoticed), unnoticed
+    assert noticed.outcome is Outcome.PASSED, noticed
+    assert "tests fail without 1 changed functions" in noticed.reason
+
+
 async def test_a_change_of_constants_is_controlled_by_its_module(tests_gate: GateFixture) -> None:
     changed = CALC + "\n\nLIMIT = 3\n"
     with_limit = (

@@ -87,7 +87,7 @@ class Controls:
         place = await bench.checkout(self._job.side, private=private_name("controls", self._job.root))
         own = await bench.interpreter(self._job.side, place, self._job.root)
         home = place.root / Path(self._run.rootdir).relative_to(checkout.root)
-        room = _Room(self._job, place, own, home, self._run.seconds)
+        room = _Room(self._job, place, own, home, self._run)
         found = await self._all(room, subjects)
         spent = time.monotonic() - begun
         return replace(found, note=f"{found.note} (controls took {spent:.1f} s)") if found.note else found
@@ -198,10 +198,15 @@ class _Room:
     """A checkout in which the change is replaced, again and again. `tests` are those worth running."""
 
     def __init__(
-        self, job: CheckJob, place: Checkout, interpreter: Interpreter, home: Path, seconds: float
+        self, job: CheckJob, place: Checkout, interpreter: Interpreter, home: Path, main: TestRun
     ) -> None:
         self._job, self._place, self._interpreter = job, place, interpreter
-        self._home, self._seconds = home, seconds
+        self._home, self._seconds = home, main.seconds
+        # what fails anyway tells nothing of what is replaced
+        self._failing = main.failed_ids
+        self._without = [
+            f"--deselect={one.id}" if one.collected else f"--ignore={home / one.id}" for one in main.failures
+        ]
         self._runs = 0
         self.tests: tuple[str, ...] = ()
 
@@ -236,7 +241,8 @@ class _Room:
         await self._job.bench.rewrite(self._place, {path: text.encode() for path, text in sources.items()})
         limited = replace(self._job, clock=Clock(min(left_s, 3 * self._seconds + _SLACK_S)))
         self._runs += 1
-        select = [*(str(self._home / one) for one in tests), _STOP]
+        chosen = [str(self._home / one) for one in tests if one not in self._failing]
+        select = [*chosen, *self._without, _STOP]
         run = await run_tests(
             limited, self._place, self._interpreter, label=f"control-{self._runs}", select=select
         )

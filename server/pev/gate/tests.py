@@ -83,7 +83,9 @@ class Tests(Check):
                 findings=tuple(found), unmeasured=run.broken, outside=run.killed, reason=_summary(run)
             )
         confirmed, flaky = await self._confirm(room)
-        findings = [_failed(room, one) for one in confirmed]
+        old = await _base_failures(job) if confirmed else set()
+        old_failures = [_failed(room, one) for one in confirmed if one.id in old]
+        findings = [_failed(room, one) for one in confirmed if one.id not in old]
         findings += await self._flaky(room, flaky)
         base_findings, unmeasured = await self._face_base(room)
         findings += base_findings
@@ -95,7 +97,7 @@ class Tests(Check):
         controlled = Controlled()
         if unmeasured is None and not _blocked(job, findings):
             controlled = await self._control(room)
-        findings += controlled.findings
+        findings += [*old_failures, *controlled.findings]
         findings += criteria_findings(job, room.make, run.passed - run.failed_ids, Path(run.rootdir))
         left_out = ", ".join(job.settings.without_markers)
         left_out = f"not run by policy: tests marked {left_out}" if left_out else ""
