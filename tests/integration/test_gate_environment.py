@@ -136,3 +136,43 @@ async def test_an_absent_python_is_named(user_repo: UserRepoFixture, config: Con
 
     with pytest.raises(EnvironmentUnavailable, match=r"no Python 3\.99"):
         await Environments(config).build(depot, tree, ".", EnvironmentSettings(python="3.99"))
+
+
+async def test_a_tool_for_development_that_is_no_wheel_keeps_no_test_from_running(
+    user_repo: UserRepoFixture, config: Config, offline: Path
+) -> None:
+    """An old project pins formatters and builders that have no wheel for today's Python."""
+    make_wheel(offline, "pevplain", "1.0", {"pevplain.py": ""})
+    files = {
+        "requirements/dev.txt": "-r tests.txt\npevnowhere==0.1\n",
+        "requirements/tests.txt": "pevplain\n",
+    }
+    user_repo.commit("pins", files)
+    depot, tree = await tree_of(user_repo, config)
+    environments = Environments(config)
+
+    built = await environments.build(depot, tree, ".", PLAIN)
+
+    assert (built.site / "pevplain.py").is_file()
+    assert await environments.name(depot, tree, ".", PLAIN) == built.key
+
+
+async def test_what_tests_need_is_never_left_out(user_repo: UserRepoFixture, config: Config) -> None:
+    """Tests that cannot run must not look as if nothing was asked of them."""
+    user_repo.commit("pins", {"requirements/dev.txt": "", "requirements/tests.txt": "pevnowhere==0.1\n"})
+    depot, tree = await tree_of(user_repo, config)
+
+    with pytest.raises(EnvironmentUnavailable, match="pevnowhere"):
+        await Environments(config).build(depot, tree, ".", PLAIN)
+
+
+async def test_a_policy_that_names_its_requirements_is_taken_at_its_word(
+    user_repo: UserRepoFixture, config: Config, offline: Path
+) -> None:
+    make_wheel(offline, "pevplain", "1.0", {"pevplain.py": ""})
+    user_repo.commit("pins", {"requirements/dev.txt": "pevnowhere\n", "requirements/tests.txt": "pevplain\n"})
+    depot, tree = await tree_of(user_repo, config)
+    named = EnvironmentSettings(requirements=("requirements/dev.txt", "requirements/tests.txt"))
+
+    with pytest.raises(EnvironmentUnavailable, match="pevnowhere"):
+        await Environments(config).build(depot, tree, ".", named)

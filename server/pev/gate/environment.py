@@ -1,7 +1,8 @@
 """Environments: the dependencies of a project, from wheels, built once per resolved set and interpreter.
 
 They lie in the cache folder, outside every checkout, and hold no project. A repository's index settings and
-build backends are never used. What cannot be resolved or installed is an error, never a fallback.
+build backends are never used. What cannot be resolved or installed is an error, never a fallback; only tools
+for development may be missing, where a project says apart what its tests need.
 """
 
 import json
@@ -27,7 +28,7 @@ from pev.gate.demands import EnvironmentSettings
 from pev.gate.interface import Depot
 from pev.gate.network import index_key, network_env
 from pev.gate.reading import reader_of
-from pev.gate.requirements import Declared, ReadFile, read_declared
+from pev.gate.requirements import TEST_ONLY_FILES, TEST_ONLY_NAMES, Declared, ReadFile, read_declared
 from pev.gate.tools import program, version_of
 from pev.models import Digest, Model, ObjectId, hash_json
 from pev.repos.lock import locked
@@ -79,8 +80,7 @@ class Environments:
 
         Raises EnvironmentUnavailable with the reason.
         """
-        wanted = await self.wanted(depot, tree, root, settings)
-        resolved = await self._resolve(wanted)
+        wanted, resolved = await self._settle(depot, tree, root, settings)
         key = _key(resolved, wanted)
         if key not in self._made:
             self._made[key] = await self._install(key, resolved, wanted)
@@ -110,10 +110,41 @@ class Environments:
     async def name(self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings) -> str:
         """Name the environment of a project: the same name for the same packages; "" if it cannot be had."""
         try:
-            wanted = await self.wanted(depot, tree, root, settings)
-            return _key(await self._resolve(wanted), wanted)
+            wanted, resolved = await self._settle(depot, tree, root, settings)
+            return _key(resolved, wanted)
         except EnvironmentUnavailable:
             return ""
+
+    async def _settle(
+        self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings
+    ) -> tuple[Wanted, tuple[str, ...]]:
+        """Resolve what a project needs; without its tools for development if they cannot be had.
+
+        An old pin of such a tool must not keep tests from being run, where the project says apart what its
+        tests need and nobody wrote down what is to be taken.
+        """
+        wanted = await self.wanted(depot, tree, root, settings)
+        try:
+            return wanted, await self._resolve(wanted)
+        except EnvironmentUnavailable:
+            least = await self._tests_alone(depot, tree, root, settings)
+            if least is None or least.lines == wanted.lines:
+                raise
+            return least, await self._resolve(least)
+
+    async def _tests_alone(
+        self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings
+    ) -> Wanted | None:
+        """Give what tests and the type check need, None if the project does not say that apart."""
+        if settings.groups is not None or settings.extras is not None or settings.requirements is not None:
+            return None
+        own, tests = (
+            settings.model_copy(update={"groups": names, "extras": names, "requirements": files})
+            for names, files in (((), ()), (TEST_ONLY_NAMES, TEST_ONLY_FILES))
+        )
+        bare = await self.wanted(depot, tree, root, own)
+        least = await self.wanted(depot, tree, root, tests)
+        return least if least.lines != bare.lines else None
 
     def _resolution(self, wanted: Wanted) -> Path:
         return self._folder / "resolved" / f"{wanted.key}.txt"

@@ -39,6 +39,11 @@ REQUIREMENT_FILES: Final = (
     "requirements/test.txt",
     "requirements/tests.txt",
 )
+TEST_ONLY_NAMES: Final = tuple(name for name in TEST_NAMES if name != "dev")
+TEST_ONLY_FILES: Final = (
+    *(name for name in REQUIREMENT_FILES if "dev" not in name),
+    "requirements/typing.txt",
+)
 _OPTION: Final = re.compile(r"^(--?[A-Za-z-]+)(?:[= ]+(.*))?$")
 _INDEX_OPTIONS: Final = {
     "-i",
