@@ -27,6 +27,7 @@ class Command(Check):
     needs_trust = True
     needs_environment = True
     whole = True
+    language = None
 
     def __init__(self, own: OwnCommand) -> None:
         self.own = own
@@ -37,13 +38,13 @@ class Command(Check):
         checkout = await job.bench.checkout(job.side, private=f"command-{self.own.name}")
         folder = checkout.root / self.own.root
         try:
-            interpreter = await job.bench.interpreter(job.side, checkout, job.root)
+            toolbox = await job.bench.toolbox(job.side, checkout, job.project)
             done = await job.bench.run(
                 self.own.argv,
                 cwd=folder,
                 checkout=checkout,
                 clock=job.clock,
-                interpreter=interpreter,
+                toolbox=toolbox,
                 writable=True,
                 reach=job.reach,
             )
@@ -59,7 +60,7 @@ class Command(Check):
             return measured.model_copy(
                 update={
                     "findings": (*found, *measured.findings),
-                    "environment": interpreter.key,
+                    "environment": toolbox.key,
                     "log": log,
                 }
             )
@@ -68,7 +69,7 @@ class Command(Check):
             # a command says yes or no: its one finding has one name, whatever it printed
             found.append(make.make("exit-code", message, context="exit-code", remedy="Read its log."))
         return Measured(
-            findings=tuple(found), reason=f"exit code {done.code}", environment=interpreter.key, log=log
+            findings=tuple(found), reason=f"exit code {done.code}", environment=toolbox.key, log=log
         )
 
     def _read(self, job: CheckJob, make: FindingMaker, checkout: Checkout, done: Completed) -> Measured:

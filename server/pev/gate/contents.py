@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from pev.findings import Effect
 from pev.gate.coding import strange_coding
+from pev.gate.faces import belongs_to_tests
 from pev.gate.hooks import find_hooks
-from pev.gate.subjects import is_test_ground
 from pev.trail.shapes import ASSIGNED, ASSIGNMENT, SHAPES, looks_secret
 
 _LOOSE: Final = {"url-credentials", "authorization", "bearer-token", "jwt"}
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 def look_into(path: str, old: str, new: str) -> Iterator[Seen]:
     """List what is new in a file of the change."""
-    yield from _secrets(path, old, new)
+    yield from find_credentials(path, old, new)
     yield from _odd_characters(path, old, new)
     if PurePosixPath(path).suffix not in _PROSE:
         yield from _twins(old, new)
@@ -71,8 +71,9 @@ def _line(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _secrets(path: str, old: str, new: str) -> Iterator[Seen]:
-    in_tests = is_test_ground(path)
+def find_credentials(path: str, old: str, new: str) -> Iterator[Seen]:
+    """List what looks like a credential and is new; a file may be binary."""
+    in_tests = belongs_to_tests(path)
     lowered = new.lower()
     for kind, form in SHAPES.items():
         if not form.may_match(lowered):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pev.findings import Finding
+from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import CheckJob, FindingMaker
-from pev.gate.subjects import is_test_ground
 
 _TOLERANCE: Final = 0.1
 """Points that a total may fall: lines that depend on timing are run now and then, on the same code too."""
@@ -49,7 +49,7 @@ def changed_lines_findings(
     hit, missed = 0, {}
     for path, lines in measured.items():
         changed = job.changed_lines.get(path, frozenset())
-        if is_test_ground(path):
+        if belongs_to_tests(path):
             continue
         hit += len(changed & lines.executed)
         if changed & lines.missing:

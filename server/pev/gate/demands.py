@@ -44,6 +44,15 @@ class BuiltIn(StrEnum):
     DEPS = "deps"
 
 
+class Language(StrEnum):
+    """What a project is written in."""
+
+    PYTHON = "python"
+    JAVASCRIPT = "javascript"
+    GO = "go"
+    RUST = "rust"
+
+
 class CheckSettings(Model):
     """How one check is run. `paths` are relative to the project; empty means all of it.
 
@@ -74,9 +83,13 @@ class EnvironmentSettings(Model):
 
 
 class Project(Model):
-    """One project of the repository. `checks` None means the policy's own list."""
+    """One project of the repository. `checks` None means the policy's own list.
+
+    `javascript` means TypeScript too. A folder with projects in two languages is named once for each.
+    """
 
     root: Folder
+    language: Language = Language.PYTHON
     checks: tuple[BuiltIn, ...] | None = None
     coverage_floor: float | None = Field(default=None, ge=0, le=100)
     environment: EnvironmentSettings | None = None
@@ -153,9 +166,9 @@ class Policy(Model):
         taken = [name for name in names if names.count(name) > 1 or name in (*BUILT_IN, ALWAYS)]
         if taken:
             raise ValueError(f"command: the name {taken[0]!r} is taken")
-        roots = [one.root for one in self.project]
-        if len(set(roots)) != len(roots):
-            raise ValueError("project: a root stands twice")
+        places = [(one.root, one.language) for one in self.project]
+        if len(set(places)) != len(places):
+            raise ValueError("project: a root stands twice with one language")
         return self
 
     @property
@@ -170,9 +183,13 @@ class Policy(Model):
                 return CheckSettings(blocking=own.blocking, limit_s=own.limit_s)
         return self.check.get(BuiltIn(name), CheckSettings()) if name in BUILT_IN else CheckSettings()
 
-    def project_at(self, root: str) -> Project:
-        """Give the project with this root."""
-        return next(one for one in self.projects if one.root == root)
+    def wanted(self) -> tuple[BuiltIn, ...]:
+        """Give the built-in checks that any project is to pass."""
+        return tuple(name for name in BuiltIn if any(self.wants(one, name) for one in self.projects))
+
+    def wants(self, project: Project, name: str) -> bool:
+        """Say whether a project is to pass a built-in check."""
+        return name in (self.checks if project.checks is None else project.checks)
 
     def content_hash(self) -> Digest:
         """Give the hash that trust is bound to."""

@@ -19,9 +19,10 @@ from pev.findings import CheckResult, GateReport, Outcome, outcome_of_checks
 from pev.gate.demands import ALWAYS
 from pev.gate.environment import Environments
 from pev.gate.harness import HarnessBuilder
-from pev.gate.interface import Check, GateRequest, Trust, readable
+from pev.gate.interface import GateRequest, Trust, readable
+from pev.gate.lens import Lens
 from pev.gate.measure import Measurer, Round, may_be_kept
-from pev.gate.registry import checks_for
+from pev.gate.registry import checks_for, makers
 from pev.gate.store import Store
 from pev.gate.tools import versions
 from pev.gate.workspace import Workspace, scratch_folder
@@ -48,6 +49,7 @@ class Gate:
         self._sandbox = sandbox
         self._store = Store(config.state_dir / "gate")
         self._environments = Environments(config)
+        self._makers = makers(config, self._environments)
         self._measurer = Measurer(config, sandbox, self._store, put_log, anyio.Semaphore(config.cores))
 
     async def judge(self, request: GateRequest, progress: Progress | None = None) -> GateReport:
@@ -112,7 +114,7 @@ class Gate:
         self,
         request: GateRequest,
         base_tree: ObjectId | None,
-        checks: tuple[Check, ...],
+        checks: tuple[Lens, ...],
         changes: tuple[Change, ...],
         progress: Progress | None,
     ) -> list[CheckResult]:
@@ -128,13 +130,13 @@ class Gate:
                 harness=harness,
                 config=self._config,
                 sandbox=self._sandbox,
-                environments=self._environments,
+                makers=self._makers,
                 folder=folder,
             )
             grants = await self._grants(request)
             this = Round(request, base_tree, harness, changes, lines, bench, grants, begun)
 
-            async def one(check: Check) -> None:
+            async def one(check: Lens) -> None:
                 results[check.name] = await self._measurer.result(this, check)
                 if progress is not None:
                     said = f"{check.name}: {results[check.name].outcome}"
@@ -155,7 +157,7 @@ class Gate:
         return await to_thread.run_sync(lambda: granted(wanted, allowance(self._config), trusted=trusted))
 
     async def _key(
-        self, request: GateRequest, base_tree: ObjectId | None, checks: tuple[Check, ...]
+        self, request: GateRequest, base_tree: ObjectId | None, checks: tuple[Lens, ...]
     ) -> Digest:
         tools = {tool for check in checks for tool in check.tools}
         value: dict[str, Any] = {
@@ -182,7 +184,7 @@ class Gate:
         return hash_json(value)
 
     async def _resolved(
-        self, request: GateRequest, base_tree: ObjectId | None, checks: tuple[Check, ...]
+        self, request: GateRequest, base_tree: ObjectId | None, checks: tuple[Lens, ...]
     ) -> list[Any]:
         """Name the environments of all projects on both sides, resolved if they were not."""
         if not any(check.needs_environment for check in checks):
@@ -192,7 +194,8 @@ class Gate:
         for project in policy.projects:
             for tree in (request.snapshot, base_tree or request.snapshot):
                 settings = project.environment or policy.environment
-                out.append(await self._environments.name(request.depot, tree, project.root, settings))
+                maker = self._makers[project.language]
+                out.append(await maker.name(request.depot, tree, project.root, settings))
         return out
 
     def _blank(self, request: GateRequest, key: Digest) -> GateReport:

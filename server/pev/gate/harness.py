@@ -16,6 +16,7 @@ import tomlkit
 from pev.errors import PolicyInvalid
 from pev.findings import Effect, Finding, Severity
 from pev.gate.demands import ALWAYS, Policy, parse_policy
+from pev.gate.faces import manifest_of
 from pev.gate.fixtures import fixture_names, steers
 from pev.gate.interface import FindingMaker, GateRequest
 from pev.gate.meaning import NEUTRAL, Meaning, Verdict, compare, guarded_tables
@@ -158,7 +159,7 @@ class HarnessBuilder:
         if ground is Ground.POLICY and old is None and path == "pev.toml" and new is not None:
             why = _first_policy_fault(self._request.policy.policy, new)
             return (Verdict(meaning=Meaning.LOOSER), f": {why}") if why else (NEUTRAL, "")
-        return compare(ground, old, new), ""
+        return compare(ground, old, new, manifest_of(path)), ""
 
     def _is_used(self, finding: Finding | None, path: str) -> bool:
         if finding is None:
@@ -193,7 +194,10 @@ def _text(raw: bytes | None) -> str | None:
 
 
 def _restored(path: str, *, trusted: bytes | None, own: bytes | None) -> bytes | None:
-    """Give the trusted version of a protected file; of a pyproject.toml only its protected tables."""
+    """Give the trusted version of a protected file; of one that declares a package only what is protected."""
+    manifest = manifest_of(path)
+    if manifest is not None and own is not None:
+        return manifest.restored(trusted=trusted, own=own)
     if PurePosixPath(path).name.lower() != "pyproject.toml" or own is None:
         return trusted
     try:

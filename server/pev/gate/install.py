@@ -9,9 +9,14 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from pev.gate.environment import Built
-from pev.gate.interface import Interpreter
+from anyio import to_thread
+
+from pev.gate.demands import EnvironmentSettings
+from pev.gate.environment import Built, Environments
+from pev.gate.interface import Checkout, Depot, Interpreter, ToolboxMaker
 from pev.gate.layout import Layout, read_layout
+from pev.gate.outputs import private_name
+from pev.models import ObjectId
 
 _SCRIPT: Final = """\
 #!{python}
@@ -22,6 +27,25 @@ from {module} import {top}
 sys.exit({call}())
 """
 _ENTRY: Final = re.compile(r"^([\w.]+):([\w.]+)$")
+
+
+class Interpreters(ToolboxMaker):
+    """Makes interpreters: an environment of dependencies, and the project of one checkout on top."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+
+    async def name(self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings) -> str:
+        """Name the environment of a project; "" if it cannot be had."""
+        return await self._environments.name(depot, tree, root, settings)
+
+    async def fit(
+        self, depot: Depot, checkout: Checkout, root: str, settings: EnvironmentSettings, trusted: ObjectId
+    ) -> Interpreter:
+        """Give an interpreter for a project of a checkout. Raises EnvironmentUnavailable."""
+        built = await self._environments.build(depot, checkout.tree, root, settings)
+        folder = checkout.scratch / private_name("venv", root)
+        return await to_thread.run_sync(install, built, checkout.root, root, folder)
 
 
 def install(

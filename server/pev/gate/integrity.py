@@ -4,7 +4,7 @@ Protected files, suppressions, tests that vanish or get weaker, modules that sha
 out. It only reads, so it needs no trust, and no policy can leave it out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -12,29 +12,32 @@ from anyio import to_thread
 
 from pev.findings import Effect, Finding, Severity
 from pev.gate.awareness import signs_of
-from pev.gate.contents import look_into
+from pev.gate.changed import Changed, changed_files
+from pev.gate.contents import find_credentials, look_into
 from pev.gate.contract import plan_findings
-from pev.gate.demands import ALWAYS
+from pev.gate.demands import ALWAYS, Language
+from pev.gate.face import Face
+from pev.gate.faces import FACES, PYTHON, belongs_to_tests, face_of, is_any_test_file
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.intruders import find_intruders, link_fault
-from pev.gate.subjects import Test, inventory, is_test_file, is_test_ground
+from pev.gate.subjects import Test
 from pev.gate.suppressions import new_ones
-from pev.gate.survey import MAX_BYTES, survey
-from pev.repos.objects import GITLINK, Change, Status
+from pev.gate.survey import survey
+from pev.repos.objects import Status
 
-_MAX_BYTES: Final = MAX_BYTES
 _SUPPRESSED: Final = "Fix what the tool reports instead, or let a person allow this one finding."
 _TEST_HELP: Final = "Restore the test, or have the plan name this file; a person can also allow it."
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A changed Python file, before and after; None where it does not exist."""
+    """A changed source file, before and after; None where it does not exist."""
 
     path: str
     old_path: str | None
     old: str | None
     new: str | None
+    face: Face
 
 
 class Integrity(Check):
@@ -43,23 +46,25 @@ class Integrity(Check):
     name = ALWAYS
     weight: ClassVar[int] = 100
     whole: ClassVar[bool] = True
+    language: ClassVar[Language | None] = None
 
     async def run(self, job: CheckJob) -> Measured:
         """List what the change does to tests, suppressions and the tools' ground."""
         if job.base_tree is None:
             return Measured(reason="there is no base to compare with")
         make = job.maker(self.name)
-        pairs = [await _read(job, change) for change in job.changes if _is_python(change)]
+        placed = {entry.path for entry in await job.request.depot.entries(job.request.snapshot)}
         findings = [*await _links(job, make)]
+        pairs: list[Pair] = []
+        async for file in changed_files(job, job.base_tree):
+            pairs += _pair(file)
+            findings += await to_thread.run_sync(_look, job, make, file, placed)
         findings += await to_thread.run_sync(lambda: list(_compare(job, make, pairs)))
-        findings += await _contents(job, make)
-        findings += await survey(job, make)
-        findings += await self._intruders(job, make)
+        findings += self._intruders(job, make, placed)
         findings += plan_findings(job, make)
         return Measured(findings=tuple(findings), reason=f"{len(job.changes)} changed files compared")
 
-    async def _intruders(self, job: CheckJob, make: FindingMaker) -> list[Finding]:
-        present = {entry.path for entry in await job.request.depot.entries(job.request.snapshot)}
+    def _intruders(self, job: CheckJob, make: FindingMaker, present: Collection[str]) -> list[Finding]:
         added = [change.path for change in job.changes if change.status in (Status.ADDED, Status.RENAMED)]
         roots = {project.root for project in job.policy.projects}
         roots |= {"src" if root == "." else f"{root}/src" for root in roots}
@@ -69,46 +74,23 @@ class Integrity(Check):
         ]
 
 
-async def _contents(job: CheckJob, make: FindingMaker) -> list[Finding]:
-    """Look into every changed text file, of whatever kind."""
-    depot = job.request.depot
-    out = []
-    for change in job.changes:
-        if change.status is Status.DELETED or change.new_mode == GITLINK:
-            continue
-        new = await depot.read_blob(job.request.snapshot, change.path) or b""
-        if b"\0" in new[:_MAX_BYTES]:
-            continue
-        has_old = change.status is not Status.ADDED and job.base_tree is not None
-        old = await depot.read_blob(str(job.base_tree), change.old_path) if has_old else None
-        texts = change.path, _text(old) or "", _text(new) or ""
-        seen = await to_thread.run_sync(lambda given: list(look_into(*given)), texts)
-        out += [
-            make.make(one.rule, one.what, path=change.path, line=one.line, effect=one.effect, remedy=one.help)
-            for one in seen
-        ]
-    return out
+def _look(job: CheckJob, make: FindingMaker, file: Changed, placed: Collection[str]) -> list[Finding]:
+    """Look into a changed file, of whatever kind."""
+    if file.new is None:
+        return []
+    old, new = file.old_text or "", file.new_text or ""
+    seen = look_into(file.path, old, new) if "\0" not in new else find_credentials(file.path, old, new)
+    found = [
+        make.make(one.rule, one.what, path=file.path, line=one.line, effect=one.effect, remedy=one.help)
+        for one in seen
+    ]
+    return [*found, *survey(job, make, file, placed)]
 
 
-def _is_python(change: Change) -> bool:
-    return change.path.endswith((".py", ".pyi")) or change.old_path.endswith((".py", ".pyi"))
-
-
-async def _read(job: CheckJob, change: Change) -> Pair:
-    """Read both sides of a changed file; what is too large to be source is read as empty."""
-    depot, base = job.request.depot, job.base_tree
-    old_path = None if change.status is Status.ADDED else change.old_path
-    old = await depot.read_blob(base, old_path) if base is not None and old_path else None
-    new = (
-        await depot.read_blob(job.request.snapshot, change.path)
-        if change.status is not Status.DELETED
-        else None
-    )
-    return Pair(change.path, old_path, _text(old), _text(new))
-
-
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else raw[:_MAX_BYTES].decode("utf-8", "replace")
+def _pair(file: Changed) -> list[Pair]:
+    """Give both sides of a source file; nothing for a file that is none."""
+    face = face_of(file.path) or face_of(file.old_path or "")
+    return [Pair(file.path, file.old_path, file.old_text, file.new_text, face)] if face else []
 
 
 async def _links(job: CheckJob, make: FindingMaker) -> list[Finding]:
@@ -129,17 +111,18 @@ async def _links(job: CheckJob, make: FindingMaker) -> list[Finding]:
 
 
 def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
-    texts = {pair.path: (pair.old, pair.new or "") for pair in pairs}
-    for path, fresh in new_ones(texts).items():
-        for one in fresh:
-            yield make.make(
-                f"new-{one.kind}",
-                f"new suppression: {one.text}",
-                path=path,
-                line=one.line,
-                context=f"{one.text} {one.code}",
-                remedy=_SUPPRESSED,
-            )
+    for face in FACES:
+        texts = {pair.path: (pair.old, pair.new or "") for pair in pairs if pair.face is face}
+        for path, fresh in new_ones(texts, face.suppressions).items():
+            for one in fresh:
+                yield make.make(
+                    f"new-{one.kind}",
+                    f"new suppression: {one.text}",
+                    path=path,
+                    line=one.line,
+                    context=f"{one.text} {one.code}",
+                    remedy=_SUPPRESSED,
+                )
     tests = {pair.path: (_tests(pair.old_path, pair.old), _tests(pair.path, pair.new)) for pair in pairs}
     yield from _lost_tests(job, make, tests)
     yield from _aware(make, pairs)
@@ -148,23 +131,29 @@ def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[F
 def _aware(make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
     """List product code that came to know of the test runner."""
     for pair in pairs:
-        if is_test_ground(pair.path) or not pair.new:
+        if belongs_to_tests(pair.path) or not pair.new:
             continue
-        for one in signs_of(pair.old or "", pair.new):
+        if pair.face is PYTHON:
+            signs = [(one.line, one.what) for one in signs_of(pair.old or "", pair.new)]
+        else:
+            known = {what for _, what in pair.face.aware(pair.old or "")}
+            signs = [(line, what) for line, what in pair.face.aware(pair.new) if what not in known]
+        for line, what in signs:
             yield make.make(
                 "knows-of-tests",
-                f"code that is no test {one.what}",
+                f"code that is no test {what}",
                 path=pair.path,
-                line=one.line,
+                line=line,
                 effect=Effect.HOLDS,
                 remedy="Keep what only tests need in the tests; a person can allow this.",
             )
 
 
 def _tests(path: str | None, text: str | None) -> dict[str, Test] | None:
-    if path is None or text is None or not is_test_file(path):
+    face = face_of(path or "")
+    if path is None or text is None or face is None or not is_any_test_file(path):
         return {}
-    return inventory(text)
+    return face.inventory(text)
 
 
 def _lost_tests(

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import Field
 
 from pev.findings import Effect, Finding, NetworkDenial, Severity, fingerprint
-from pev.gate.demands import CheckSettings, LoadedPolicy, Policy
+from pev.gate.demands import CheckSettings, EnvironmentSettings, Language, LoadedPolicy, Policy, Project
 from pev.models import Digest, LetThrough, Model, ObjectId
 from pev.plan import Plan
 from pev.proc import Completed
@@ -32,6 +32,9 @@ class Depot(Protocol):
 
     async def read_blob(self, treeish: str, path: str) -> bytes | None:
         """Give a file's content, or None if the tree has no such file."""
+
+    async def read_blobs(self, treeish: str, paths: Sequence[str]) -> Mapping[str, bytes | None]:
+        """Give the contents of several files, by path."""
 
     async def entries(self, tree: str) -> Sequence[Entry]:
         """List all files, links and submodules of a tree, folders opened."""
@@ -85,7 +88,8 @@ class Measured(Model):
     `unmeasured` is the reason why the tree, or a part of it, could not be measured: then the check is not
     conclusive, whatever it found. `outside` says that this reason lies not in the tree (no time left, no
     index, no trust): such a measurement is never reused, and says nothing about the repository. `facts` are
-    figures that the other side is compared with. `hint` and `denied` are what its code seems to have missed.
+    figures that the other side is compared with; `tools` the versions of what was used. `hint` and `denied`
+    are what its code seems to have missed.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -94,6 +98,7 @@ class Measured(Model):
     facts: dict[str, Any] = Field(default_factory=dict)
     environment: Digest | None = None
     outside: bool = False
+    tools: dict[str, str] = Field(default_factory=dict)
     hint: str = ""
     denied: tuple[NetworkDenial, ...] = ()
     log: bytes = Field(default=b"", exclude=True, repr=False)
@@ -128,15 +133,41 @@ class Checkout:
     tree: ObjectId
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolbox:
+    """What a project's tools need to run: programs, folders that are shown read-only, and variables.
+
+    `key` names the dependencies in it. What a tool itself is made of comes from the trusted ref, never from
+    the change.
+    """
+
+    bins: tuple[Path, ...]
+    readable: tuple[Path, ...]
+    key: Digest
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter(Toolbox):
     """A Python that sees a checkout's dependencies and its project; `site` holds the dependencies."""
 
     python: Path
     site: Path
-    bins: tuple[Path, ...]
-    readable: tuple[Path, ...]
-    key: Digest
+
+
+class ToolboxMaker(Protocol):
+    """Makes the toolboxes of one language, from released packages, outside of every checkout."""
+
+    async def name(self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings) -> str:
+        """Name what a project needs: the same name for the same packages; "" if it cannot be had."""
+
+    async def fit(
+        self, depot: Depot, checkout: Checkout, root: str, settings: EnvironmentSettings, trusted: ObjectId
+    ) -> Toolbox:
+        """Give a toolbox for a project of a checkout, whose tools are those that the tree `trusted` locks.
+
+        Raises EnvironmentUnavailable.
+        """
 
 
 class Bench(Protocol):
@@ -151,7 +182,10 @@ class Bench(Protocol):
         """
 
     async def interpreter(self, side: Side, checkout: Checkout, root: str) -> Interpreter:
-        """Give an interpreter for a project of a checkout. Raises EnvironmentUnavailable."""
+        """Give an interpreter for a Python project of a checkout. Raises EnvironmentUnavailable."""
+
+    async def toolbox(self, side: Side, checkout: Checkout, project: Project) -> Toolbox:
+        """Give what the tools of a project in a checkout need. Raises EnvironmentUnavailable."""
 
     async def run(
         self,
@@ -160,7 +194,7 @@ class Bench(Protocol):
         cwd: Path,
         checkout: Checkout,
         clock: Clock,
-        interpreter: Interpreter | None = None,
+        toolbox: Toolbox | None = None,
         env: Mapping[str, str] | None = None,
         writable: bool = False,
         reach: Reach | None = None,
@@ -191,7 +225,7 @@ class CheckJob:
     side: Side
     request: GateRequest
     base_tree: ObjectId | None
-    root: str
+    project: Project
     policy: Policy
     settings: CheckSettings
     changes: tuple[Change, ...]
@@ -201,6 +235,11 @@ class CheckJob:
     base: Callable[[], Awaitable[Measured | None]]
     approved: frozenset[str] = field(default_factory=frozenset)
     reach: Reach = field(default_factory=Reach)
+
+    @property
+    def root(self) -> str:
+        """The folder of the project."""
+        return self.project.root
 
     @property
     def tree(self) -> ObjectId:
@@ -234,14 +273,16 @@ class Check(ABC):
 
     `weight` orders the start: the heaviest first. `needs_trust` says that it runs commands of the
     repository's choice; `runs_code` that it runs its code, which needs trust where no sandbox holds it.
-    `whole` checks look at the repository once, the others at each project. `own_checkout` says that it works
-    in a checkout of its own, because what it runs may write there. `knows_base` checks compare with the base
-    themselves, and give only what is new. `planted` is Python in which the check must find something, to show
-    that it can: see `look`.
+    `whole` checks look at the repository once, the others at each project of their `language`; None means
+    any. `own_checkout` says that it works in a checkout of its own, because what it runs may write there.
+    `knows_base` checks compare with the base themselves, and give only what is new. `planted` is code in
+    which the check must find something, to show that it can, in a file that ends with `suffix`: see `look`.
     """
 
     name: str
     planted: ClassVar[str] = ""
+    suffix: ClassVar[str] = ".py"
+    language: ClassVar[Language | None] = Language.PYTHON
     weight: ClassVar[int] = 0
     tools: ClassVar[tuple[str, ...]] = ()
     needs_trust: ClassVar[bool] = False
@@ -258,6 +299,11 @@ class Check(ABC):
         What was found and what could not be measured is in the answer; only a defect of PEV, or a
         cancellation, is an exception.
         """
+
+    @property
+    def label(self) -> str:
+        """Its name, told apart from checks of the same name for other languages."""
+        return self.name if self.language in (None, Language.PYTHON) else f"{self.name}-{self.language}"
 
     async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
         """Measure single files of a checkout, relative to the project; for checks that plant something."""

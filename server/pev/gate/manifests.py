@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import CheckJob
 from pev.gate.locks import OTHERS
 from pev.gate.reading import reader_of
@@ -20,7 +21,6 @@ from pev.gate.requirements import (
     read_requirements,
     read_script,
 )
-from pev.gate.subjects import is_test_ground
 from pev.repos.objects import Change, Status
 
 _REQUIREMENTS: Final = re.compile(
@@ -67,7 +67,7 @@ def _place(change: Change, roots: set[str]) -> str:
         deep = bool(_TEST_FOLDERS.intersection(path.parts[:-2]))
         usual = any(PurePosixPath(root, name) == path for root in roots for name in REQUIREMENT_FILES)
         return "" if deep or usual else change.path
-    if is_test_ground(change.path):
+    if belongs_to_tests(change.path):
         return ""
     if path.name in _PROJECT:
         return "" if folder in roots else folder

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from packaging.version import InvalidVersion, Version
 
+from pev.gate.face import Manifest
 from pev.gate.protected import Ground
 from pev.models import Model
 
@@ -64,10 +65,20 @@ _PYTHON: Final = "project.requires-python"
 _LOWEST: Final = re.compile(r"(?:>=|~=|==)\s*([0-9][0-9.]*[0-9]|[0-9])")
 
 
-def compare(ground: Ground, old: bytes | None, new: bytes | None) -> Verdict:
-    """Compare two versions of a configuration file; None is a file that is not there."""
+def compare(
+    ground: Ground, old: bytes | None, new: bytes | None, manifest: Manifest | None = None
+) -> Verdict:
+    """Compare two versions of a configuration file; None is a file that is not there.
+
+    `manifest` reads the protected part of a file that declares a package too.
+    """
     if old == new:
         return NEUTRAL
+    if manifest is not None:
+        was, now = ({} if raw is None else manifest.guarded(raw) for raw in (old, new))
+        if was is None or now is None:
+            return Verdict(meaning=Meaning.LOOSER, keys=("unreadable",))
+        return _weigh(was, now)
     if ground is Ground.IGNORE:
         return NEUTRAL  # no tool of the gate reads ignore rules of the change
     read = {

@@ -24,10 +24,11 @@ from pev.findings import (
     outcome_of_findings,
 )
 from pev.gate.command import Command
-from pev.gate.demands import ALWAYS, BUILT_IN
+from pev.gate.demands import ALWAYS, BUILT_IN, Project
 from pev.gate.harness import Harness
 from pev.gate.headline import headline
 from pev.gate.interface import Check, CheckJob, Clock, GateRequest, Measured, Side, Trust
+from pev.gate.lens import Lens
 from pev.gate.outputs import excerpt, private_name
 from pev.gate.protected import ground_of
 from pev.gate.store import Store
@@ -96,24 +97,21 @@ class Measurer:
         self._put_log = put_log
         self._slots = slots
 
-    async def result(self, this: Round, check: Check) -> CheckResult:
+    async def result(self, this: Round, lens: Lens) -> CheckResult:
         """Run a check over all projects that want it, and give one result."""
-        settings = this.request.policy.policy.settings(check.name)
-        roots = self._roots(this, check)
-        if not self._may_run(this, check):
-            parts = [Measured(unmeasured=UNTRUSTED)]
-        else:
-            parts = [await self._project(this, check, root) for root in roots]
+        settings = this.request.policy.policy.settings(lens.name)
+        places = self._places(this, lens)
+        parts = await self._parts(this, places)
         log = b"\n".join(part.log for part in parts if part.log)
-        outcome, reason = _weigh(parts, roots)
+        outcome, reason = _weigh(parts, [_named(project, places) for _, project in places])
         return CheckResult(
-            check=check.name,
+            check=lens.name,
             outcome=outcome,
             reason=one_line(reason),
             findings=tuple(finding for part in parts for finding in part.findings),
-            blocking=settings.blocking if check.name != ALWAYS else True,
-            seconds=this.seconds.get(check.name, 0.0),
-            tools=versions(*check.tools) if check.tools else {},
+            blocking=settings.blocking if lens.name != ALWAYS else True,
+            seconds=this.seconds.get(lens.name, 0.0),
+            tools=_tools(lens, parts),
             environment=next((part.environment for part in parts if part.environment), None),
             sandbox=self._sandbox.name,
             sandboxed=self._sandbox.confines,
@@ -123,13 +121,13 @@ class Measurer:
             denied=tuple(dict.fromkeys(denial for part in parts for denial in part.denied)),
         )
 
-    async def prepare(self, this: Round, checks: Iterable[Check], ready: anyio.Event) -> None:
+    async def prepare(self, this: Round, lenses: Iterable[Lens], ready: anyio.Event) -> None:
         """Write the checkouts and build the environments of all checks at the same time, then set `ready`."""
         async with anyio.create_task_group() as tasks:
-            for check in checks:
-                if self._may_run(this, check) and check.name != ALWAYS:
-                    for root in self._roots(this, check):
-                        tasks.start_soon(this.bench.prepare, check, root)
+            for lens in lenses:
+                for member, project in self._places(this, lens):
+                    if self._may_run(this, member) and member.name != ALWAYS:
+                        tasks.start_soon(this.bench.prepare, member, project)
         ready.set()
 
     def _may_run(self, this: Round, check: Check) -> bool:
@@ -138,20 +136,35 @@ class Measurer:
             return True
         return not check.needs_trust and (not check.runs_code or self._sandbox.holds_hostile_code)
 
-    def _roots(self, this: Round, check: Check) -> list[str]:
+    def _places(self, this: Round, lens: Lens) -> list[tuple[Check, Project]]:
+        """Give the projects that are looked at, each with the check for its language."""
         policy = this.request.policy.policy
-        if isinstance(check, Command):
-            return [check.own.root if check.own.root in {one.root for one in policy.projects} else "."]
+        check = lens.members[0]
         if check.whole:
-            return ["."]
-        return [
-            p.root for p in policy.projects if check.name in (policy.checks if p.checks is None else p.checks)
-        ]
+            root = check.own.root if isinstance(check, Command) else "."
+            own = next((one for one in policy.projects if one.root == root), Project(root="."))
+            return [(check, own)]
+        wanting = [one for one in policy.projects if policy.wants(one, check.name)]
+        return [(lens.of(one.language), one) for one in wanting]
 
-    async def _project(self, this: Round, check: Check, root: str) -> Measured:
+    async def _parts(self, this: Round, places: list[tuple[Check, Project]]) -> list[Measured]:
+        """Measure several projects at the same time, as far as there are slots; give them in order."""
+        parts: dict[int, Measured] = {}
+
+        async def one(number: int, check: Check, project: Project) -> None:
+            parts[number] = await self._part(this, check, project)
+
+        async with anyio.create_task_group() as tasks:
+            for number, (check, project) in enumerate(places):
+                tasks.start_soon(one, number, check, project)
+        return [parts[number] for number in range(len(places))]
+
+    async def _part(self, this: Round, check: Check, project: Project) -> Measured:
         """Measure one project, and hold it against the base."""
-        base = Once(lambda: self._base(this, check, root))
-        clock, measured = await self._measure(this, check, root, Side.CANDIDATE, base)
+        if not self._may_run(this, check):
+            return Measured(unmeasured=UNTRUSTED)
+        base = Once(lambda: self._base(this, check, project))
+        clock, measured = await self._measure(this, check, project, Side.CANDIDATE, base)
         if check.name == ALWAYS:
             measured = measured.model_copy(update={"findings": (*this.harness.findings, *measured.findings)})
         elif not check.knows_base and (
@@ -168,14 +181,14 @@ class Measurer:
         """
         if not check.planted or measured.findings or measured.unmeasured is not None:
             return measured
-        value = [check.name, job.root, check.planted, versions(*check.tools), self._sandbox.name]
+        value = [check.label, job.root, check.planted, versions(*check.tools), self._sandbox.name]
         key = hash_json([*value, await _ground(this), str(job.request.trust)])
         if self._store.measured(key) is not None:
             return measured
-        path = f"{_PLANTED}_{check.name}.py"
+        path = f"{_PLANTED}_{check.name}{check.suffix}"
         repo_path = path if job.root == "." else f"{job.root}/{path}"
         replaced = {repo_path: check.planted.encode()}
-        name = private_name(f"planted-{check.name}", job.root)
+        name = private_name(f"planted-{check.label}", job.root)
         checkout = await job.bench.checkout(job.side, private=name, replaced=replaced)
         seen = await check.look(job, checkout, (f"./{path}",))
         if any(one.path == repo_path for one in seen.findings):
@@ -188,16 +201,23 @@ class Measurer:
         """Say whether a check that cannot run may turn out not to apply here."""
         return check.name in BUILT_IN and not this.request.policy.explicit and clock.left_s() > 0
 
-    async def _base(self, this: Round, check: Check, root: str) -> Measured | None:
+    async def _base(self, this: Round, check: Check, project: Project) -> Measured | None:
         """Measure the base, or give what was measured of it before."""
         if this.base_tree is None:
             return None
         request = this.request
         wanted: object = None
         if check.needs_environment:
-            wanted = await this.bench.wanted_key(Side.BASE, root)
+            wanted = await this.bench.wanted_key(Side.BASE, project)
         value = [
-            [check.name, root, this.base_tree, request.trusted_commit, request.policy.hash, request.trust],
+            [
+                check.label,
+                project.root,
+                this.base_tree,
+                request.trusted_commit,
+                request.policy.hash,
+                request.trust,
+            ],
             sorted([path, request.snapshot] for path in this.harness.approved),
             versions(*check.tools) if check.tools else {},
             [self._sandbox.name, wanted, this.grants.model_dump(mode="json")],
@@ -206,13 +226,13 @@ class Measurer:
         key = hash_json(value)
         if may_be_kept(this.grants) and (kept := self._store.measured(key)) is not None:
             return kept
-        _, measured = await self._measure(this, check, root, Side.BASE, Once(_nothing))
+        _, measured = await self._measure(this, check, project, Side.BASE, Once(_nothing))
         if not measured.outside and may_be_kept(this.grants):
             await to_thread.run_sync(self._store.keep_measured, key, measured)
         return measured
 
     async def _measure(
-        self, this: Round, check: Check, root: str, side: Side, base: Once
+        self, this: Round, check: Check, project: Project, side: Side, base: Once
     ) -> tuple[Clock, Measured]:
         """Run a check on one side, in a slot of the server; its clock starts when it has one.
 
@@ -222,7 +242,7 @@ class Measurer:
         limits = (settings.limit_s, self._config.check_limit_s, this.request.limit_s)
         spent_s = 0.0
         if side is Side.CANDIDATE:
-            await this.bench.prepare(check, root)
+            await this.bench.prepare(check, project)
             spent_s = time.monotonic() - this.begun  # before any slot was waited for
         slot = self._slots if side is Side.CANDIDATE else anyio.Semaphore(1)
         async with slot:
@@ -232,7 +252,7 @@ class Measurer:
                 side=side,
                 request=this.request,
                 base_tree=this.base_tree,
-                root=root,
+                project=project,
                 policy=this.request.policy.policy,
                 settings=settings,
                 changes=this.changes,
@@ -275,6 +295,18 @@ def may_be_kept(grants: Grants) -> bool:
 def _missed(measured: Measured, reach: Reach) -> Measured:
     denied = tuple(NetworkDenial(host=one.host, port=one.port, reason=one.reason) for one in reach.denials)
     return measured.model_copy(update={"hint": reach.hint, "denied": denied})
+
+
+def _tools(lens: Lens, parts: list[Measured]) -> dict[str, str]:
+    """Give the versions of the tools that a check used."""
+    own = versions(*lens.tools) if lens.tools else {}
+    return own | {name: version for part in parts for name, version in part.tools.items()}
+
+
+def _named(project: Project, places: list[tuple[Check, Project]]) -> str:
+    """Name a project among those that a check looked at."""
+    same = [one for _, one in places if one.root == project.root]
+    return project.root if len(same) == 1 else f"{project.root} ({project.language})"
 
 
 async def _nothing() -> Measured | None:

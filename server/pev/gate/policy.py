@@ -1,130 +1,26 @@
-"""Finds out what a repository is made of, and which policy fits it.
+"""Reads the policy of the trusted ref: what is written there, else one that was detected from its files.
 
-`load_policy` gives the policy of the trusted ref: what is written there, else one that was detected from
-the files of that ref. Nothing is run.
+It also writes the first `pev.toml` of a repository.
 """
 
+import json
 import math
-import tomllib
-from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from pev.errors import PolicyInvalid
 from pev.findings import CheckResult, Outcome
-from pev.gate.demands import POLICY_FILE, BuiltIn, LoadedPolicy, Policy, Project, parse_policy
+from pev.gate.demands import POLICY_FILE, BuiltIn, Language, LoadedPolicy, Policy, parse_policy
+from pev.gate.detect import detect
+from pev.gate.detected import Detected, DetectedProject
 from pev.gate.interface import Depot
-from pev.models import Model, ObjectId
+from pev.models import ObjectId
 from pev.text import one_line
 
 __all__ = ["Detected", "DetectedProject", "LoadedPolicy", "Policy", "default_toml", "detect", "load_policy"]
 
 _ROOM: Final = 6
 _LEAST_LIMIT_S: Final = 60
-_TEST_FOLDERS: Final = ("tests", "test", "testing")
-_MARKS: Final = ("pyproject.toml", "setup.py", "setup.cfg")
-_CONFIGS: Final[dict[str, tuple[str, ...]]] = {
-    "ruff": ("ruff.toml", ".ruff.toml"),
-    "mypy": ("mypy.ini", ".mypy.ini"),
-    "pytest": ("pytest.ini", "pytest.toml", ".pytest.toml", ".pytest.ini"),
-    "coverage": (".coveragerc", ".coveragerc.toml"),
-    "bandit": (".bandit",),
-}
-_TABLES: Final = ("black", "ruff", "mypy", "pytest", "coverage", "bandit")
-_NOT_OURS: Final = {
-    "node_modules",
-    "vendor",
-    "third_party",
-    "examples",
-    "fixtures",
-    "templates",
-    ".venv",
-    "venv",
-}
-
-
-class DetectedProject(Model):
-    """One Python project, and what it has. `tests` are its test folders, relative to its root."""
-
-    root: str
-    name: str = ""
-    tests: tuple[str, ...] = ()
-    configured: tuple[str, ...] = ()
-
-
-class Detected(Model):
-    """What was found in a tree."""
-
-    projects: tuple[DetectedProject, ...] = ()
-    python_files: int = 0
-
-    def policy(self) -> Policy:
-        """Give the policy that fits: the six checks, without a formatter that the repository does not use."""
-        if not self.python_files:
-            return Policy(checks=())
-        checks = tuple(BuiltIn)
-        if self._formats_with_black:
-            checks = tuple(one for one in checks if one is not BuiltIn.FORMAT)
-        several = [one.root for one in self.projects] not in ([], ["."])
-        return Policy(
-            checks=checks, project=tuple(Project(root=one.root) for one in self.projects) if several else ()
-        )
-
-    @property
-    def _formats_with_black(self) -> bool:
-        tools = {tool for one in self.projects for tool in one.configured}
-        return "black" in tools and "ruff" not in tools
-
-
-async def detect(depot: Depot, commit: ObjectId) -> Detected:
-    """Look through a commit's files for Python projects, their tests and their tools."""
-    tree = await depot.tree_of(commit)
-    paths = [entry.path for entry in await depot.entries(tree)]
-    python = [path for path in paths if path.endswith((".py", ".pyi"))]
-    found = [await _project(depot, tree, root, paths) for root in await _roots(depot, tree, paths)]
-    return Detected(projects=tuple(found), python_files=len(python))
-
-
-async def _roots(depot: Depot, tree: ObjectId, paths: Sequence[str]) -> list[str]:
-    """Give the roots of projects: the repository if it is one itself, else the folders that declare one."""
-    marks = [PurePosixPath(path) for path in paths if PurePosixPath(path).name in _MARKS]
-    inner = sorted({path.parent.as_posix() for path in marks if not _NOT_OURS.intersection(path.parts)})
-    if "." in inner:
-        table = await _pyproject(depot, tree, ".")
-        if "project" in table or "setup.py" in paths or "poetry" in table.get("tool", {}) or len(inner) == 1:
-            return ["."]
-        inner.remove(".")
-    declared = [root for root in inner if "project" in await _pyproject(depot, tree, root)]
-    return declared or (["."] if any(path.endswith(".py") for path in paths) else [])
-
-
-async def _pyproject(depot: Depot, tree: ObjectId, root: str) -> dict[str, Any]:
-    path = "pyproject.toml" if root == "." else f"{root}/pyproject.toml"
-    raw = await depot.read_blob(tree, path)
-    try:
-        return tomllib.loads(raw.decode("utf-8", "replace")) if raw else {}
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-async def _project(depot: Depot, tree: ObjectId, root: str, paths: Sequence[str]) -> DetectedProject:
-    table = await _pyproject(depot, tree, root)
-    own = [
-        PurePosixPath(path).relative_to(root) for path in paths if PurePosixPath(path).is_relative_to(root)
-    ]
-    names = {path.as_posix() for path in own}
-    tools = {name for name in _TABLES if name in table.get("tool", {})}
-    tools |= {tool for tool, files in _CONFIGS.items() if names.intersection(files)}
-    tests = {
-        path.parts[0]
-        for path in own
-        if path.suffix == ".py" and len(path.parts) > 1 and path.parts[0] in _TEST_FOLDERS
-    }
-    project = table.get("project")
-    name = project.get("name", "") if isinstance(project, dict) else ""
-    return DetectedProject(
-        root=root, name=str(name), tests=tuple(sorted(tests)), configured=tuple(sorted(tools))
-    )
 
 
 async def load_policy(depot: Depot, trusted_commit: ObjectId) -> LoadedPolicy:
@@ -259,6 +155,10 @@ def default_toml(detected: Detected, measured: Iterable[CheckResult] = ()) -> st
         if policy.project:
             lines += ["", f"# {project.name or project.root}: {has}; {tests}", "[[project]]"]
             lines += [f'root = "{project.root}"']
+            if project.language is not Language.PYTHON:
+                lines += [f'language = "{project.language}"']
+            if project.checks is not None:
+                lines += [f"checks = {json.dumps([str(name) for name in project.checks])}"]
         else:
             lines += ["", f"# Found here: {has}; {tests}."]
     lines += _measured(measured)

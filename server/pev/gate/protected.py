@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
+from pev.gate.faces import is_config, manifest_of
+
 
 class Ground(StrEnum):
     """What kind of protected file a path is."""
@@ -23,6 +25,8 @@ class Ground(StrEnum):
     METADATA = "package metadata"
     CACHE = "tool cache"
     CI = "ci"
+    CONFIG = "tool configuration"
+    MANIFEST = "package manifest"
     IGNORE = "ignore rules"
     NAMED = "named by policy"
 
@@ -88,6 +92,10 @@ def ground_of(path: str, named: Collection[str] = ()) -> Ground | None:
         return Ground.CACHE
     if any(tuple(folders[: len(start)]) == start for start in _CI_FOLDERS):
         return Ground.CI
+    if manifest_of(path) is not None:
+        return Ground.MANIFEST
+    if is_config(path):
+        return Ground.CONFIG
     return Ground.NAMED if any(matches(path, pattern) for pattern in named) else None
 
 

@@ -1,16 +1,22 @@
-"""The checks that there are, written out one by one."""
+"""The checks that there are, written out one by one, and who makes what their tools need.
 
+A check of the policy stands for one lens; which tool looks through it, depends on a project's language.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
 from pev.config import Config
 from pev.gate.audit import Auditor
 from pev.gate.command import Command
-from pev.gate.demands import Policy
+from pev.gate.demands import Language, Policy
 from pev.gate.deps import Deps
 from pev.gate.environment import Environments
 from pev.gate.format import Format
+from pev.gate.install import Interpreters
 from pev.gate.integrity import Integrity
-from pev.gate.interface import Check
+from pev.gate.interface import Check, ToolboxMaker
+from pev.gate.lens import Absent, Lens
 from pev.gate.lint import Lint
 from pev.gate.security import Security
 from pev.gate.tests import Tests
@@ -19,18 +25,23 @@ from pev.gate.types import Types
 PLAIN: Final[tuple[type[Check], ...]] = (Format, Lint, Types, Tests, Security)
 
 
+def makers(config: Config, environments: Environments) -> Mapping[Language, ToolboxMaker]:
+    """Give who makes the toolboxes of each language."""
+    return {Language.PYTHON: Interpreters(environments)}
+
+
 def all_checks(config: Config, environments: Environments) -> tuple[Check, ...]:
     """Give every check that PEV brings, apart from the one that is always on."""
     return (*(kind() for kind in PLAIN), Deps(Auditor(config), environments))
 
 
-def checks_for(policy: Policy, config: Config, environments: Environments) -> tuple[Check, ...]:
+def checks_for(policy: Policy, config: Config, environments: Environments) -> tuple[Lens, ...]:
     """Give the checks that a policy asks for, integrity first, the others with the heaviest first."""
-    wanted = {
-        name
-        for project in policy.projects
-        for name in (policy.checks if project.checks is None else project.checks)
-    }
-    chosen = [check for check in all_checks(config, environments) if check.name in wanted]
-    chosen += [Command(own) for own in policy.command]
-    return (Integrity(), *sorted(chosen, key=lambda check: -check.weight))
+    languages = [project.language for project in policy.projects]
+    every = [check for check in all_checks(config, environments) if check.language in languages]
+    chosen = []
+    for name in policy.wanted():
+        members = tuple(check for check in every if check.name == name)
+        chosen.append(Lens(members or (Absent(name, languages[0]),)))
+    chosen += [Lens((Command(own),)) for own in policy.command]
+    return (Lens((Integrity(),)), *sorted(chosen, key=lambda lens: -lens.weight))

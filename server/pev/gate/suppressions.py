@@ -10,7 +10,7 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from pev.gate.syntax import parse
@@ -92,20 +92,24 @@ def _at(lines: list[str], number: int) -> str:
     return " ".join(lines[number - 1].split()) if number <= len(lines) else ""
 
 
-def new_ones(pairs: Mapping[str, tuple[str | None, str]]) -> dict[str, list[Suppression]]:
-    """List the suppressions that a change adds, by path.
+def new_ones(
+    pairs: Mapping[str, tuple[str | None, str]],
+    read: Callable[[str], tuple[Suppression, ...]] = find,
+) -> dict[str, list[Suppression]]:
+    """List the suppressions that a change adds, by path; `read` lists those of a text.
 
     `pairs` maps the path of each changed file to its text on the base (None if it is new) and now. Files that
     the change deletes stand there too, with an empty text now, so that a move between files is seen.
     """
     pool = Counter(
-        (one.kind, one.text, one.code) for old, _ in pairs.values() if old is not None for one in find(old)
+        (one.kind, one.text, one.code) for old, _ in pairs.values() if old is not None for one in read(old)
     )
     out: dict[str, list[Suppression]] = {}
     for path, (old, new) in pairs.items():
         fresh = []
-        edited = _edited_lines(old, new)
-        for one in find(new):
+        after = read(new)
+        edited = _edited_lines(old, new, read(old) if old else (), after)
+        for one in after:
             key = (one.kind, one.text, one.code)
             if pool[key] > 0:
                 pool[key] -= 1
@@ -116,12 +120,13 @@ def new_ones(pairs: Mapping[str, tuple[str | None, str]]) -> dict[str, list[Supp
     return out
 
 
-def _edited_lines(old: str | None, new: str) -> Counter[tuple[int, str, str]]:
+def _edited_lines(
+    old: str | None, new: str, before: tuple[Suppression, ...], after: tuple[Suppression, ...]
+) -> Counter[tuple[int, str, str]]:
     """Count suppressions of the new text that replace an equal one in an edited block of the old text."""
     out: Counter[tuple[int, str, str]] = Counter()
-    if old is None or not new or not (before := find(old)):
+    if old is None or not new or not before:
         return out
-    after = find(new)
     blocks = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
     for tag, low, high, start, end in blocks:
         if tag != "replace":

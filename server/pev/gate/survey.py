@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from anyio import to_thread
-
 from pev.findings import Effect, Finding, Severity
+from pev.gate.changed import MAX_BYTES, Changed
 from pev.gate.contents import Seen
 from pev.gate.extracted import python_in
 from pev.gate.installers import find_installs
@@ -25,7 +24,6 @@ from pev.gate.subjects import is_test_ground
 from pev.gate.suppressions import new_ones
 from pev.repos.objects import GITLINK, Change, Status
 
-MAX_BYTES: Final = 16 * 2**20
 _LINK: Final = "120000"
 _PYTHON: Final = (".py", ".pyi")
 _UNREAD: Final = re.compile(r"environment[\w.-]*\.ya?ml|conda[\w.-]*lock[\w.-]*|meta\.yaml|pipfile(\.lock)?")
@@ -35,32 +33,29 @@ _LET: Final = "a person can allow this, or an approved plan that names the file"
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A changed file before and after; `old` is None where it is new. `placed` are its neighbours' paths."""
+    """A changed file, the paths of its neighbours, and the roots of projects."""
 
-    path: str
-    old_path: str | None
-    old: bytes | None
-    new: bytes
+    file: Changed
     placed: Collection[str]
     roots: Collection[str]
 
+    @property
+    def path(self) -> str:
+        """Where it stands."""
+        return self.file.path
 
-async def survey(job: CheckJob, make: FindingMaker) -> list[Finding]:
-    """List what the changed files of a job keep out of sight."""
-    depot = job.request.depot
-    placed = {entry.path for entry in await depot.entries(job.request.snapshot)}
+    @property
+    def new(self) -> bytes:
+        """What stands there."""
+        return self.file.new or b""
+
+
+def survey(job: CheckJob, make: FindingMaker, file: Changed, placed: Collection[str]) -> list[Finding]:
+    """List what a changed file keeps out of sight; `placed` are the paths of the tree."""
+    if not _is_of_interest(file.change):
+        return []
     roots = {project.root for project in job.policy.projects}
-    out = []
-    for change in job.changes:
-        if not _is_of_interest(change):
-            continue
-        new = await depot.read_blob(job.request.snapshot, change.path) or b""
-        old_path = None if change.status is Status.ADDED else change.old_path
-        old = await depot.read_blob(str(job.base_tree), old_path) if old_path and job.base_tree else None
-        sides = Sides(change.path, old_path, old, new, placed, roots)
-        seen = await to_thread.run_sync(lambda given: list(_look(given)), sides)
-        out += [_finding(job, make, change.path, one) for one in seen]
-    return out
+    return [_finding(job, make, file.path, one) for one in _look(Sides(file, placed, roots))]
 
 
 def _is_of_interest(change: Change) -> bool:
@@ -95,7 +90,7 @@ def _look(this: Sides) -> Iterator[Seen]:
         yield _held("too-large", message, "Keep data out of source files")
     if b"\0" in this.new:
         return
-    old, new = _text(this.old), _text(this.new) or ""
+    old, new = this.file.old_text, this.file.new_text or ""
     if suffix in _PYTHON:
         yield from find_slack(this.path, old, new)
     else:
@@ -104,16 +99,13 @@ def _look(this: Sides) -> Iterator[Seen]:
     yield from _place(this)
 
 
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else raw[:MAX_BYTES].decode("utf-8", "replace")
-
-
 def _elsewhere(this: Sides) -> Iterator[Seen]:
     """List new suppressions in Python that stands in a file of another kind."""
     code = python_in(this.path, this.new)
     if code is None:
         return
-    old = python_in(this.old_path or this.path, this.old) if this.old is not None else None
+    was = this.file.old
+    old = python_in(this.file.old_path or this.path, was) if was is not None else None
     for found in new_ones({this.path: (old, code)}).get(this.path, ()):
         line = 0 if this.path.endswith(".ipynb") else found.line
         help_text = "Fix what the tool reports instead, or let a person allow this one finding."
@@ -123,18 +115,18 @@ def _elsewhere(this: Sides) -> Iterator[Seen]:
 def _place(this: Sides) -> Iterator[Seen]:
     """Say what the place of a file means: a stub, a project that nobody named, a script that builds."""
     pure = PurePosixPath(this.path)
-    if pure.suffix == ".pyi" and not (this.old_path or "").endswith(".pyi"):
+    if pure.suffix == ".pyi" and not (this.file.old_path or "").endswith(".pyi"):
         message = f"{this.path} is a new stub: the type checker reads it in place of the code"
         yield _held("stub-for-code", message, "Write the types into the code")
     folder = pure.parent.as_posix()
     is_module = f"{folder}/__init__.py" in this.placed
-    if pure.name in ("pyproject.toml", "setup.py") and this.old is None and not is_module:
+    if pure.name in ("pyproject.toml", "setup.py") and this.file.old is None and not is_module:
         message = f"{this.path} makes a project that the policy does not name"
         if folder not in this.roots and not is_test_ground(this.path):
             yield _held("unnamed-project", message, "Name its folder in the policy")
     if pure.name == "setup.py" and not is_module and not is_test_ground(this.path):
         now = outside_of_metadata(this.new)
-        if now is None or now != outside_of_metadata(this.old):
+        if now is None or now != outside_of_metadata(this.file.old):
             message = f"{this.path} does more than to name plain metadata, and runs whenever it is installed"
             yield _held("setup-script", message, "Declare it in pyproject.toml")
     if _UNREAD.fullmatch(pure.name.lower()):

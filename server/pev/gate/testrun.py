@@ -120,7 +120,7 @@ async def run_tests(
         cwd=folder,
         checkout=checkout,
         clock=job.clock,
-        interpreter=interpreter,
+        toolbox=interpreter,
         env=env,
         writable=True,
         reach=job.reach,
@@ -145,7 +145,7 @@ async def contexts_of(
     argv += ["--fail-under=0", "-o", str(target)]
     folder = job.folder(checkout)
     await job.bench.run(
-        argv, cwd=folder, checkout=checkout, clock=job.clock, interpreter=interpreter, writable=True
+        argv, cwd=folder, checkout=checkout, clock=job.clock, toolbox=interpreter, writable=True
     )
     files = (_read_json(target) or {}).get("files")
     out: dict[str, dict[int, frozenset[str]]] = {}

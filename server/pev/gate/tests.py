@@ -168,7 +168,7 @@ class Tests(Check):
         """Demand coverage; give findings, a note, and what could not be measured."""
         job, run = room.job, room.run
         total = total_of(run.coverage)
-        floor = job.policy.project_at(job.root).coverage_floor
+        floor = job.project.coverage_floor
         floor = job.policy.coverage_floor if floor is None else floor
         if total is None:
             return (
@@ -251,7 +251,7 @@ async def _base_failures(job: CheckJob) -> set[str]:
 
 async def _set_up(job: CheckJob, checkout: Checkout, interpreter: Interpreter) -> str | None:
     """Run the policy's setup commands; give the reason if one fails."""
-    settings = job.policy.project_at(job.root).environment or job.policy.environment
+    settings = job.project.environment or job.policy.environment
     if settings.setup and job.request.trust is not Trust.TRUSTED:
         return "setup commands need a person's trust in this policy: `pev trust`, or --trust for one call"
     for argv in settings.setup:
@@ -260,7 +260,7 @@ async def _set_up(job: CheckJob, checkout: Checkout, interpreter: Interpreter) -
             cwd=job.folder(checkout),
             checkout=checkout,
             clock=job.clock,
-            interpreter=interpreter,
+            toolbox=interpreter,
             writable=True,
             reach=job.reach,
         )

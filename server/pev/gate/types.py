@@ -63,7 +63,7 @@ class Types(Check):
             cwd=folder,
             checkout=checkout,
             clock=job.clock,
-            interpreter=interpreter,
+            toolbox=interpreter,
             reach=job.reach if plugins else None,
         )
         if done.ending is not Ending.EXITED:

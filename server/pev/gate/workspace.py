@@ -18,12 +18,20 @@ from anyio import to_thread
 
 from pev import proc
 from pev.config import Config
-from pev.errors import PevError, SnapshotRefused
-from pev.gate.demands import EnvironmentSettings
-from pev.gate.environment import Environments
+from pev.errors import EnvironmentUnavailable, PevError, SnapshotRefused
+from pev.gate.demands import Language, Project
 from pev.gate.harness import Harness
-from pev.gate.install import install
-from pev.gate.interface import Bench, Check, Checkout, Clock, GateRequest, Interpreter, Side
+from pev.gate.interface import (
+    Bench,
+    Check,
+    Checkout,
+    Clock,
+    GateRequest,
+    Interpreter,
+    Side,
+    Toolbox,
+    ToolboxMaker,
+)
 from pev.gate.outputs import private_name
 from pev.gate.tools import own_folders
 from pev.models import ObjectId
@@ -49,7 +57,7 @@ class Workspace(Bench):
         harness: Harness,
         config: Config,
         sandbox: Sandbox,
-        environments: Environments,
+        makers: Mapping[Language, ToolboxMaker],
         folder: Path,
     ) -> None:
         self._request = request
@@ -57,12 +65,12 @@ class Workspace(Bench):
         self._harness = harness
         self._config = config
         self._sandbox = sandbox
-        self._environments = environments
+        self._makers = makers
         self._folder = folder
         self._checkouts: dict[tuple[Side, str], Checkout] = {}
         self._refused: dict[tuple[Side, str], PevError] = {}
         self._stamps: dict[Path, dict[str, _Stamp]] = {}
-        self._interpreters: dict[tuple[Path, str], Interpreter] = {}
+        self._toolboxes: dict[tuple[Path, str, Language], Toolbox] = {}
         self._locks: dict[object, anyio.Lock] = {}
 
     def _lock(self, key: object) -> anyio.Lock:
@@ -115,35 +123,40 @@ class Workspace(Bench):
 
     async def interpreter(self, side: Side, checkout: Checkout, root: str) -> Interpreter:
         """Give an interpreter that sees the dependencies of a project, and the project of this checkout."""
-        async with self._lock((checkout.root, root)):
-            key = (checkout.root, root)
-            if key not in self._interpreters:
-                built = await self._environments.build(
-                    self._request.depot, self.tree(side), root, self._settings(root)
-                )
-                self._interpreters[key] = await to_thread.run_sync(
-                    install, built, checkout.root, root, checkout.scratch / private_name("venv", root)
-                )
-            return self._interpreters[key]
+        projects = self._request.policy.policy.projects
+        python = [one for one in projects if one.language is Language.PYTHON]
+        own = next((one for one in python if one.root == root), Project(root=root))
+        box = await self.toolbox(side, checkout, own)
+        if not isinstance(box, Interpreter):
+            raise EnvironmentUnavailable(f"no Python for {root}", hint="Name it as a Python project.")
+        return box
 
-    def _settings(self, root: str) -> EnvironmentSettings:
-        policy = self._request.policy.policy
-        own = next((project.environment for project in policy.projects if project.root == root), None)
-        return own or policy.environment
+    async def toolbox(self, side: Side, checkout: Checkout, project: Project) -> Toolbox:
+        """Give what the tools of a project in a checkout need. Raises EnvironmentUnavailable."""
+        key = (checkout.root, project.root, project.language)
+        async with self._lock(key):
+            if key not in self._toolboxes:
+                trusted = await self._request.depot.tree_of(self._request.trusted_commit)
+                settings = project.environment or self._request.policy.policy.environment
+                self._toolboxes[key] = await self._makers[project.language].fit(
+                    self._request.depot, checkout, project.root, settings, trusted
+                )
+            return self._toolboxes[key]
 
-    async def wanted_key(self, side: Side, root: str) -> str:
+    async def wanted_key(self, side: Side, project: Project) -> str:
         """Name a project's environment on one side."""
-        settings = self._settings(root)
-        return await self._environments.name(self._request.depot, self.tree(side), root, settings)
+        settings = project.environment or self._request.policy.policy.environment
+        maker = self._makers[project.language]
+        return await maker.name(self._request.depot, self.tree(side), project.root, settings)
 
-    async def prepare(self, check: Check, root: str) -> None:
+    async def prepare(self, check: Check, project: Project) -> None:
         """Build what a check needs before its clock starts; what fails here, fails again in the check."""
         side = Side.CANDIDATE
         with contextlib.suppress(PevError):
-            private = private_name(check.name, root) if check.own_checkout else ""
+            private = private_name(check.label, project.root) if check.own_checkout else ""
             checkout = await self.checkout(side, private=private)
             if check.needs_environment:
-                await self.interpreter(side, checkout, root)
+                await self.toolbox(side, checkout, project)
 
     async def run(
         self,
@@ -152,7 +165,7 @@ class Workspace(Bench):
         cwd: Path,
         checkout: Checkout,
         clock: Clock,
-        interpreter: Interpreter | None = None,
+        toolbox: Toolbox | None = None,
         env: Mapping[str, str] | None = None,
         writable: bool = False,
         reach: Reach | None = None,
@@ -161,7 +174,7 @@ class Workspace(Bench):
 
         With `reach` it also gets what the repository's code was granted.
         """
-        bins = [str(path) for path in interpreter.bins] if interpreter else []
+        bins = [str(path) for path in toolbox.bins] if toolbox else []
         own = proc.base_env()
         home, tmp = checkout.scratch / "home", checkout.scratch / "tmp"
         whole = {
@@ -174,9 +187,10 @@ class Workspace(Bench):
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONNOUSERSITE": "1",
             "NO_COLOR": "1",
+            **(toolbox.env if toolbox else {}),
             **(env or {}),
         }
-        readable = (checkout.root, *own_folders(), *(interpreter.readable if interpreter else ()))
+        readable = (checkout.root, *own_folders(), *(toolbox.readable if toolbox else ()))
         command = Command(
             argv=tuple(argv),
             cwd=cwd,
