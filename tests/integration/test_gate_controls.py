@@ -33,7 +33,7 @@ async def test_tests_that_check_the_change_pass_and_say_so(tests_gate: GateFixtu
     result = await judged(tests_gate, CHECKED)
 
     assert result.outcome is Outcome.PASSED, result
-    assert "tests fail without 1 changed functions (controls took " in result.reason
+    assert "tests fail without 1 changed function (controls took " in result.reason
 
 
 async def test_tests_that_only_call_the_change_do_not_notice_it(tests_gate: GateFixture) -> None:
@@ -135,7 +135,7 @@ async def test_an_old_failure_does_not_stand_in_for_noticing(tests_gate: GateFix
 
     assert "mutants-survive" in rules_of(unnoticed), unnoticed
     assert noticed.outcome is Outcome.PASSED, noticed
-    assert "tests fail without 1 changed functions" in noticed.reason
+    assert "tests fail without 1 changed function" in noticed.reason
 
 
 async def test_a_change_of_constants_is_controlled_by_its_module(tests_gate: GateFixture) -> None:
@@ -163,4 +163,4 @@ async def test_a_policy_can_do_without_mutants(tests_gate: GateFixture) -> None:
     result = await judged(tests_gate, UNCHECKED)
 
     assert result.outcome is Outcome.PASSED, result
-    assert "tests fail without 1 changed functions" in result.reason
+    assert "tests fail without 1 changed function" in result.reason

@@ -84,3 +84,17 @@ async def test_honest_additions_pass(gate: GateFixture, files: dict[str, str]) -
     result = await gate.check("integrity", files)
 
     assert result.outcome is Outcome.PASSED, result.reason
+
+
+async def test_a_byte_that_is_no_text_hides_no_credential(gate: GateFixture) -> None:
+    """A program reads past a NUL, so the search for credentials does too."""
+    token = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+    gate.repo.git("checkout", "-q", "-B", "task", "main")
+    (gate.repo.path / "settings.bin").write_bytes(b"\0" + f"token {token}\n".encode())
+    gate.repo.git("add", "-A")
+    commit = gate.repo.commit("settings", {})
+
+    result = await gate.gate.check_one(await gate.request(commit), "integrity")
+
+    assert "secret" in rules_of(result), result.findings
+    assert token not in str(result.findings)

@@ -333,3 +333,28 @@ async def test_repair_of_nothing_does_nothing(tmp_path: Path) -> None:
     )
     assert await repair(config, frozenset()) == ()
     assert not (tmp_path / "none").exists()
+
+
+async def test_what_runs_left_behind_is_cleared_and_that_of_live_ones_stays(tmp_path: Path) -> None:
+    """Environments and homes are large, and a run that has no worktree uses neither."""
+    state, cache = tmp_path / "state", tmp_path / "cache"
+    gone = [state / "outfits" / "00000001", state / "homes" / "00000001"]
+    kept = [state / "outfits" / RUN, state / "homes" / RUN, state / "outfits" / RUN / "an-environment"]
+    broken = [state / "outfits" / RUN / "scratch-a", cache / "trial" / "scratch-b"]
+    for folder in (*gone, *kept, *broken):
+        folder.mkdir(parents=True)
+        os.utime(folder, (0, 0))
+    held = [state / "outfits" / "00000002", state / "homes" / "00000003"]
+    for folder in held:
+        folder.mkdir(parents=True)
+    lock = try_lock(held[0] / "lock")
+    assert lock is not None
+    os.utime(held[0], (0, 0))
+    for folder in kept:
+        os.utime(folder, (0, 0))
+    config = load_config(state_dir=state, worktree_dir=tmp_path / "w", cache_dir=cache)
+    done = await repair(config, frozenset({RUN}))
+    os.close(lock)
+    assert not any(folder.exists() for folder in (*gone, *broken))
+    assert all(folder.is_dir() for folder in (*kept, *held)), done
+    assert len(done) == 4

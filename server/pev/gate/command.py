@@ -3,7 +3,6 @@
 It runs the repository's code, so it needs trust, and it gets a checkout of its own.
 """
 
-import os
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,7 +14,7 @@ from pev.gate.formats import Format, Unreadable, read_output, relative
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.outputs import ended_badly, source_line, tree_changes, unusable
 from pev.proc import Completed, Ending
-from pev.repos.beneath import open_plain, parent_of
+from pev.repos.beneath import read_plain
 
 _MAX_BYTES: Final = 64 * 2**20
 
@@ -117,9 +116,7 @@ class Command(Check):
 
 def _content(root: Path, path: str) -> bytes:
     """Read a file that a command left, without following a link out. Raises OSError, PathEscapes."""
-    with parent_of(root, path) as (folder, name):
-        fd = open_plain(folder, name)
-    if fd is None:
+    raw = read_plain(root, path, _MAX_BYTES)
+    if raw is None:
         raise FileNotFoundError(f"{path} is no plain file")
-    with os.fdopen(fd, "rb") as file:
-        return file.read(_MAX_BYTES)
+    return raw

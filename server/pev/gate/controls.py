@@ -132,7 +132,8 @@ class Controls:
         if noticed:
             left = len(chosen) - noticed - sum(one is None for _, _, one in missed)
             more = f"; {left} more functions not tried" if left > 0 else ""
-            return Controlled(findings, None, f"tests fail without {noticed} changed functions{more}")
+            what = "1 changed function" if noticed == 1 else f"{noticed} changed functions"
+            return Controlled(findings, None, f"tests fail without {what}{more}")
         return await self._modules(room, subjects, findings)
 
     async def _modules(

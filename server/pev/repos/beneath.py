@@ -64,6 +64,19 @@ def open_plain(folder: int, name: str) -> int | None:
     return None
 
 
+def read_plain(root: Path, path: str, limit: int) -> bytes | None:
+    """Read at most `limit` bytes of a plain file beneath a folder; None if something else stands there.
+
+    Raises OSError, PathEscapes, WorktreeMissing.
+    """
+    with parent_of(root, path) as (folder, name):
+        fd = open_plain(folder, name)
+    if fd is None:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        return file.read(limit)
+
+
 def parts_of(path: str) -> list[str]:
     """Split a relative path into its names. Raises PathEscapes if it could leave the top folder."""
     if "\0" in path:

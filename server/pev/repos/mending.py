@@ -26,12 +26,32 @@ _ABANDONED_S: Final = 86_400.0
 def mend(config: Config, live: frozenset[RunId]) -> tuple[str, ...]:
     """Clear up; see `pev.repos.worktree.repair`."""
     done = [line for home in _folders(config.worktrees) if (line := _mend_home(home, live))]
-    for parent in (config.cache_dir / "scratch", config.state_dir / "scratch"):
-        done += (f"removed abandoned {folder.name}" for folder in _folders(parent) if _clear_scratch(folder))
+    done += _mend_outfits(config, live)
+    done += [f"removed abandoned {one.name}" for one in _scratch_folders(config) if _clear_scratch(one)]
     for depot in sorted((config.state_dir / "depots").glob("*.git")):
         count = clear_abandoned(depot)
         done += [f"removed {count} temporary files of depot {depot.stem}"] if count else []
     return tuple(done)
+
+
+def _scratch_folders(config: Config) -> list[Path]:
+    """Give the scratch folders that there are, wherever they are made."""
+    parents = (config.cache_dir / "scratch", config.state_dir / "scratch", config.cache_dir / "trial")
+    found = [folder for parent in parents for folder in _folders(parent)]
+    outfits = _folders(config.state_dir / "outfits")
+    return found + [one for outfit in outfits for one in _folders(outfit) if one.name.startswith("scratch-")]
+
+
+def _mend_outfits(config: Config, live: frozenset[RunId]) -> list[str]:
+    """Remove what worktrees were outfitted with, and homes of their commands, of runs that have none now."""
+    done = []
+    for kind in ("outfits", "homes"):
+        for folder in _folders(config.state_dir / kind):
+            settled = time.time() - folder.stat().st_mtime > _ABANDONED_S
+            if folder.name not in live and settled and not is_locked(folder / "lock"):
+                remove_folder(folder)
+                done.append(f"removed the {kind} of run {folder.name}, which has no worktree")
+    return done
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -1,9 +1,12 @@
 """Executing: the worktree of an approved run, the files in it, and the commands of an agent."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from anyio import to_thread
 
 from pev import proc
 from pev.core import Core
@@ -14,6 +17,7 @@ from pev.models import Caller, RunId, Scope, digest_of, require_scope, run_strea
 from pev.proc import Completed
 from pev.repos import files
 from pev.repos.depot import Depot
+from pev.repos.scratch import remove_folder
 from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
 from pev.run import RunState, Status
@@ -82,6 +86,8 @@ class Executing:
             ref = f"refs/pev/rescue/{run_id}"
             rescued = ref if await depot.refs_under(ref) else None
         await self._outfitter.remove(run_id)
+        with suppress(OSError):  # what cannot be removed now is swept later
+            await to_thread.run_sync(remove_folder, self._home(run_id))
         body = {"rescue": rescued or ""}
         event = NewEvent(kind=Kind.WORKTREE_REMOVED, actor=Actor.of(caller), payload=body)
         after = await self._core.decide(run_id, lambda now: [event] if now.worktree else ())
@@ -155,6 +161,10 @@ class Executing:
         await self._core.append(run_stream(run_id), _ran(caller, reach, body))
         return result
 
+    def _home(self, run_id: RunId) -> Path:
+        """Give the home of a run's commands, outside of its worktree."""
+        return self._core.config.state_dir / "homes" / run_id
+
     async def _confined(
         self,
         state: RunState,
@@ -165,7 +175,7 @@ class Executing:
         *,
         limit_s: float,
     ) -> Completed:
-        home = self._core.config.state_dir / "homes" / state.id
+        home = self._home(state.id)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         own = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
         base = proc.base_env()

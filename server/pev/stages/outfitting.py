@@ -21,7 +21,7 @@ from pev.gate.environment import Environments
 from pev.gate.install import install
 from pev.gate.requirements import REQUIREMENT_FILES
 from pev.models import Digest, Model, ObjectId, RunId, digest_of
-from pev.repos.beneath import open_plain, parent_of
+from pev.repos.beneath import read_plain
 from pev.repos.depot import Depot
 from pev.repos.lock import locked
 from pev.repos.scratch import remove_folder, scratch_checkout
@@ -143,17 +143,8 @@ def _marks(worktree: Path, roots: Iterable[str]) -> Digest:
         for name in (*DECLARING, *REQUIREMENT_FILES):
             path = name if root == "." else f"{root}/{name}"
             with suppress(OSError, PevError):
-                seen.append(f"{path} {_digest(worktree, path)}")
+                seen.append(f"{path} {digest_of(read_plain(worktree, path, _MAX_BYTES) or b'')}")
     return digest_of("\n".join(seen).encode())
-
-
-def _digest(worktree: Path, path: str) -> Digest:
-    with parent_of(worktree, path) as (folder, name):
-        fd = open_plain(folder, name)
-    if fd is None:
-        return digest_of(b"")
-    with os.fdopen(fd, "rb") as file:
-        return digest_of(file.read(_MAX_BYTES))
 
 
 def _read(folder: Path, marks: Digest) -> Outfit | None:
