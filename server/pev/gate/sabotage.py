@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pev.gate.syntax import parse
+from pev.gate.syntax import grow, grow_value, parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Callable = Function | ast.Lambda
@@ -82,7 +82,7 @@ def units(source: str, lines: frozenset[int]) -> Iterator[Unit]:
 
 def _silence(node: ast.AST) -> None:
     if isinstance(node, ast.Lambda):
-        node.body = ast.parse(_RAISE_IN_LAMBDA, mode="eval").body
+        node.body = grow_value(_RAISE_IN_LAMBDA)
     elif isinstance(node, Function):
         node.body.insert(1 if ast.get_docstring(node, clean=False) is not None else 0, _raise())
 
@@ -118,7 +118,7 @@ def mutants(source: str, lines: frozenset[int]) -> Iterator[Mutant]:
 
 
 def _raise() -> ast.stmt:
-    return ast.parse(_RAISE).body[0]
+    return grow(_RAISE).body[0]
 
 
 def _is_future(node: ast.stmt) -> bool:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
-from pev.gate.syntax import parse
+from pev.gate.syntax import grow, parse
 from pev.models import Model
 
 PATTERNS: Final = ("test_*.py", "*_test.py")
@@ -101,7 +101,7 @@ def _module_skips(tree: ast.Module) -> int:
 
 
 def _describe(name: str, node: ast.AST, skipped: int) -> Test:
-    copied = ast.parse(ast.unparse(node)).body[0]
+    copied = grow(ast.unparse(node)).body[0]
     if isinstance(copied, _DEFS):
         copied.name = "test"
     return Test(

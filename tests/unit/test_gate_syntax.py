@@ -1,0 +1,33 @@
+"""Parsing what somebody else wrote: a tree or None, from as many threads as there are."""
+
+import ast
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock
+from typing import Any
+
+import pytest
+
+from pev.gate import syntax
+
+
+@pytest.mark.parametrize("source", ["def f(:\n", "x = \0\n", "(" * 400 + ")" * 400, b"\xff = 1\n"])
+def test_what_is_no_python_has_no_tree(source: str | bytes) -> None:
+    assert syntax.parse(source) is None
+
+
+def test_threads_build_their_trees_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter raises SystemError where two threads build a tree at the same time."""
+    at_work, entered, together = Lock(), Event(), []
+
+    def slow(source: str) -> Any:
+        together.append(not at_work.acquire(blocking=False))
+        entered.wait(0.05)
+        at_work.release()
+        return ast.Module(body=[], type_ignores=[])
+
+    monkeypatch.setattr(ast, "parse", slow)
+    with ThreadPoolExecutor(4) as pool:
+        trees = list(pool.map(syntax.parse, ["a = 1"] * 4))
+
+    assert all(trees)
+    assert together == [False] * 4
