@@ -13,6 +13,7 @@ MORE: Final = CALC.replace("    return a + b", "    total = a + b\n    return to
 BLACK: Final = PYPROJECT.replace(
     "[tool.ruff.lint]\nselect", "[tool.black]\nline-length = 99\n\n[tool.other]\nselect"
 )
+NO_RUFF: Final = PYPROJECT.replace("[tool.ruff.lint]", "[tool.other]")
 
 
 def of(report: GateReport, name: str) -> CheckResult:
@@ -65,6 +66,31 @@ async def test_with_black_nothing_asks_for_ruff_s_format(gate: GateFixture) -> N
     report = await change(gate)
 
     assert "format" not in {one.check for one in report.checks}
+
+
+async def test_a_style_that_nobody_chose_is_told_and_does_not_block(gate: GateFixture) -> None:
+    """A project that configures no ruff follows other rules, or none; defects are defects everywhere."""
+    gate.on_base({"pyproject.toml": NO_RUFF})
+    odd = "import sys\nimport os\n\nx = { 'a' : (os, sys) }\n"
+
+    report = await change(gate, **{"src/app/odd.py": odd})
+    defect = await gate.check("lint", {"src/app/odd.py": "def f():\n    return undefined\n"})
+
+    assert {"I001"} <= rules_of(of(report, "lint"))
+    assert of(report, "lint").outcome is Outcome.PASSED
+    assert rules_of(of(report, "format")) == {"unformatted"}
+    assert of(report, "format").outcome is Outcome.PASSED
+    assert defect.outcome is Outcome.FAILED
+    assert rules_of(defect) == {"F821"}
+
+
+async def test_a_written_policy_asks_for_the_style_of_ruff(gate: GateFixture) -> None:
+    gate.on_base({"pyproject.toml": NO_RUFF, **only("format", "lint")})
+
+    report = await change(gate, **{"src/app/odd.py": "import sys\nimport os\n\nx = { 'a' : (os, sys) }\n"})
+
+    assert of(report, "lint").outcome is Outcome.FAILED
+    assert of(report, "format").outcome is Outcome.FAILED
 
 
 async def test_without_a_lock_file_dependencies_are_resolved(gate: GateFixture) -> None:

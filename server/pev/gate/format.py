@@ -11,5 +11,6 @@ class Format(Ruff):
     name = "format"
     weight: ClassVar[int] = 10
     words: ClassVar[tuple[str, ...]] = ("format", "--check")
+    defects: ClassVar[tuple[str, ...]] = ("syntax", "invalid-syntax")
     remedy: ClassVar[str] = "Run `ruff format` on this file."
     planted: ClassVar[str] = "planted = {  'a':1 ,\n       'b' :2}\n\n\n\n\nif planted :\n  pass\n"

@@ -34,5 +34,18 @@ class Lint(Ruff):
     name = "lint"
     weight: ClassVar[int] = 20
     words: ClassVar[tuple[str, ...]] = ("check", "--no-fix", "--no-fix-only", "--no-unsafe-fixes")
+    defects: ClassVar[tuple[str, ...]] = (
+        "syntax",
+        "invalid-syntax",
+        "E9",
+        "F4",
+        "F5",
+        "F6",
+        "F7",
+        "F8",
+        "F9",
+        "PLE",
+        "W605",
+    )
     remedy: ClassVar[str] = "Correct the code; `ruff rule CODE` explains the rule."
     planted: ClassVar[str] = _PLANTED
