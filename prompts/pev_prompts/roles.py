@@ -7,9 +7,9 @@ from fastmcp.prompts import Prompt
 
 from pev.engine import Engine, parse_run_id
 from pev.errors import RunUnknown
+from pev.gateview import view_gate
 from pev.models import Caller, Role
 from pev.roles.brief import Brief, brief_author, brief_reviewer, brief_tester
-from pev.views import view_gate
 from pev_server.deps import get_caller, get_engine
 
 

@@ -2,25 +2,9 @@
 
 from pydantic import Field
 
-from pev.findings import Effect, Finding, GateReport, Outcome
+from pev.gateview import GateView
 from pev.models import Digest, Model
 from pev.run import NEXT_ACTION, Approval, PrState, RunState, Status
-
-MAX_FINDINGS = 25
-
-
-class CheckView(Model):
-    """One check of a gate in a line."""
-
-    check: str
-    outcome: Outcome
-    reason: str = ""
-    new: int = Field(description="findings that count against the change")
-    old: int = Field(description="findings that the base had already")
-    seconds: float
-    sandboxed: bool
-    hint: str = Field(default="", description="what of the network or the machine its code was denied")
-    log: str = Field(default="", description="resource with the whole result")
 
 
 class CommandResult(Model):
@@ -36,22 +20,6 @@ class CommandResult(Model):
     sandbox: str = Field(default="none", description="what confined it")
     hint: str = Field(default="", description="a guess why it was denied something")
     denied: tuple[str, ...] = Field(default=(), description="what its proxy refused, by policy")
-
-
-class GateView(Model):
-    """A gate's answer, findings first; what does not fit is reached by reference."""
-
-    outcome: Outcome | None = Field(description="null while the gate is running")
-    state: str = "finished"
-    reason: str = ""
-    attempt: int = 0
-    snapshot: str = ""
-    findings: tuple[Finding, ...] = ()
-    findings_left_out: int = 0
-    checks: tuple[CheckView, ...] = ()
-    sandboxed: bool = False
-    seconds: float = 0.0
-    cached: bool = False
 
 
 class PlanSummary(Model):
@@ -85,41 +53,6 @@ class RunView(Model):
     gate: GateView | None = None
     pr: PrState | None = None
     notes: tuple[str, ...] = ()
-
-
-def view_gate(report: GateReport, *, attempt: int = 0, log_uri: str = "") -> GateView:
-    """Shape a gate report: at most MAX_FINDINGS findings, those that count first.
-
-    `log_uri` is the address of the gate's single results, to which `/<check>` is added.
-    """
-    ranked = [one for one in report.findings if one.counts() or one.effect is not Effect.NOTES]
-    counting = [one for one in ranked if one.counts()]
-    shown = counting[:MAX_FINDINGS]
-    return GateView(
-        outcome=report.outcome,
-        reason=report.reason,
-        attempt=attempt,
-        snapshot=report.snapshot,
-        findings=tuple(shown),
-        findings_left_out=len(counting) - len(shown),
-        checks=tuple(
-            CheckView(
-                check=check.check,
-                outcome=check.outcome,
-                reason=check.reason,
-                new=sum(one.counts() for one in check.findings),
-                old=sum(not one.counts() for one in check.findings),
-                seconds=round(check.seconds, 3),
-                sandboxed=check.sandboxed,
-                hint=check.hint if check.outcome is not Outcome.PASSED else "",
-                log=f"{log_uri}/{check.check}" if log_uri else "",
-            )
-            for check in report.checks
-        ),
-        sandboxed=report.sandboxed,
-        seconds=round(report.seconds, 3),
-        cached=report.cached,
-    )
 
 
 def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str, ...] = ()) -> RunView:

@@ -11,10 +11,11 @@ from mcp_types import InputRequiredResult
 
 from pev.engine import Engine
 from pev.errors import PlanInvalid
+from pev.gateview import GateView
 from pev.models import Caller, Channel, Role, RunId, Scope, Source
 from pev.plan import Plan, find_plan
 from pev.roles.brief import Brief
-from pev.views import GateView, RunView, view_run
+from pev.views import RunView, view_run
 from pev_server.dialogue import (
     Declined,
     ForgedAnswer,

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from pev.engine import Engine, parse_run_id
 from pev.errors import InvalidInput
-from pev.findings import CheckResult
+from pev.gateview import CheckAnswer, view_check, view_gate
 from pev.models import Caller
 from pev.run import Status
 from pev.stages.jobs import Progress
-from pev.views import RunView, view_gate, view_run
+from pev.views import RunView, view_run
 from pev_server.decisions import Decisions
 from pev_server.deps import RunIdText, get_caller, get_decisions, get_engine, get_progress
 
@@ -54,7 +54,7 @@ async def run_check(
     run_id: Annotated[str | None, Field(description="a run, to check its worktree instead")] = None,
     engine: Engine = Depends(get_engine),
     caller: Caller = Depends(get_caller),
-) -> CheckResult:
+) -> CheckAnswer:
     """Run one check on a repository as it is now, or on a run's worktree. Needs no run and no plan.
 
     Use it for "run the type check" straight from chat. Findings that the trusted ref has too are marked old.
@@ -62,8 +62,8 @@ async def run_check(
     if run_id is not None and repo is not None:
         raise InvalidInput("both a run and a repository are named", hint="Give one of them.")
     if run_id is not None:
-        return await engine.verifying.check_run(caller, check, parse_run_id(run_id))
-    return await engine.verifying.check_path(caller, check, repo=repo)
+        return view_check(await engine.verifying.check_run(caller, check, parse_run_id(run_id)))
+    return view_check(await engine.verifying.check_path(caller, check, repo=repo))
 
 
 async def escalate(

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from pev.engine import open_engine, parse_run_id
+from pev.gateview import view_gate
 from pev.plan import to_markdown
-from pev.views import view_gate, view_run
+from pev.views import view_run
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, RunArgument, asynchronous, configured
 from pev_server.cli.output import print_json, print_report, print_table, print_text
