@@ -16,6 +16,7 @@ from pev.gate.environment import Built, Environments
 from pev.gate.interface import Checkout, Depot, Interpreter, ToolboxMaker
 from pev.gate.layout import Layout, read_layout
 from pev.gate.outputs import private_name
+from pev.gate.version_file import write_version_files
 from pev.models import ObjectId
 
 _SCRIPT: Final = """\
@@ -57,6 +58,8 @@ def install(
     """
     project = checkout if root == "." else checkout / root
     layout = read_layout(project)
+    if seen_at is None:  # a checkout of ours: what a build adds to the sources must be in it
+        write_version_files(project, layout.roots, layout.version)
     version = built.site.parent.name
     site = folder / "lib" / version / "site-packages"
     bins = folder / "bin"
