@@ -130,6 +130,7 @@ class Gate:
                 harness=harness,
                 config=self._config,
                 sandbox=self._sandbox,
+                environments=self._environments,
                 makers=self._makers,
                 folder=folder,
             )

@@ -107,6 +107,18 @@ class Environments:
             index=index_key(),
         )
 
+    async def tool(self, name: str, version: str) -> Built:
+        """Give an environment with one version of a tool and nothing else. Raises EnvironmentUnavailable."""
+        wanted = Wanted(
+            lines=(f"{name}=={version}",),
+            constraints=(),
+            python=sys.executable,
+            platform=f"{sys.platform}-{platform.machine()}-{platform.python_version()}",
+            index=index_key(),
+        )
+        resolved = await self._resolve(wanted)
+        return await self._install(_key(resolved, wanted), resolved, wanted)
+
     async def name(self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings) -> str:
         """Name the environment of a project: the same name for the same packages; "" if it cannot be had."""
         try:

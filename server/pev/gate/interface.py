@@ -155,6 +155,15 @@ class Interpreter(Toolbox):
     site: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool of the gate: the start of its argument list, and the folders that it must see."""
+
+    argv: tuple[str, ...]
+    version: str
+    readable: tuple[Path, ...] = ()
+
+
 class ToolboxMaker(Protocol):
     """Makes the toolboxes of one language, from released packages, outside of every checkout."""
 
@@ -184,6 +193,9 @@ class Bench(Protocol):
     async def interpreter(self, side: Side, checkout: Checkout, root: str) -> Interpreter:
         """Give an interpreter for a Python project of a checkout. Raises EnvironmentUnavailable."""
 
+    async def tool(self, name: str, root: str) -> Tool:
+        """Give a tool in the version that the trusted ref locks, else ours. Raises EnvironmentUnavailable."""
+
     async def toolbox(self, side: Side, checkout: Checkout, project: Project) -> Toolbox:
         """Give what the tools of a project in a checkout need. Raises EnvironmentUnavailable."""
 
@@ -195,6 +207,7 @@ class Bench(Protocol):
         checkout: Checkout,
         clock: Clock,
         toolbox: Toolbox | None = None,
+        tool: Tool | None = None,
         env: Mapping[str, str] | None = None,
         writable: bool = False,
         reach: Reach | None = None,

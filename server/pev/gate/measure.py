@@ -181,7 +181,8 @@ class Measurer:
         """
         if not check.planted or measured.findings or measured.unmeasured is not None:
             return measured
-        value = [check.label, job.root, check.planted, versions(*check.tools), self._sandbox.name]
+        tools = versions(*check.tools) | measured.tools
+        value = [check.label, job.root, check.planted, tools, self._sandbox.name]
         key = hash_json([*value, await _ground(this), str(job.request.trust)])
         if self._store.measured(key) is not None:
             return measured

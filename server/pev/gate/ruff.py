@@ -1,22 +1,27 @@
 """Runs ruff over a checkout and reads its JSON; the two checks that it serves differ only in a word.
 
 Its configuration is what lies in the checkout, where the trusted version of every configuration file was
-written; ignore rules of git are not used, so a `.gitignore` hides nothing. A project that does not configure
-ruff never took on its style: unless somebody wrote it into a policy, only defects block there.
+written; ignore rules of git are not used, so a `.gitignore` hides nothing. In a project that never
+took on ruff only defects block, unless somebody wrote a policy.
 """
 
 import json
-import tomllib
-from pathlib import PurePosixPath
+import re
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from packaging.version import Version
+
+from pev.errors import EnvironmentUnavailable
 from pev.findings import Effect, Finding
+from pev.gate.adoption import is_asked_for
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.outputs import listed, source_line, unusable
-from pev.gate.tools import command
 from pev.proc import Ending
 
-_FILES: Final = ("ruff.toml", ".ruff.toml", "pyproject.toml")
+_FORMATS_IN_JSON: Final = Version("0.16")
+_WOULD: Final = re.compile(r"^Would reformat: (.+)$", re.MULTILINE)
+_FAILED: Final = re.compile(r"^error: Failed to parse (.+?):\d+:\d+: ", re.MULTILINE)
 
 
 class Ruff(Check):
@@ -40,26 +45,30 @@ class Ruff(Check):
 
 
 async def _run(check: Ruff, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
-    argv = (
-        *command("ruff"),
-        *check.words,
-        "--no-cache",
-        "--no-respect-gitignore",
-        "--output-format",
-        "json",
-        "--",
-        *paths,
-    )
-    done = await job.bench.run(argv, cwd=job.folder(checkout), checkout=checkout, clock=job.clock)
-    rows = _rows(done.stdout) if done.ending is Ending.EXITED else None
+    try:
+        tool = await job.bench.tool("ruff", job.root)
+    except EnvironmentUnavailable as exc:
+        return Measured(unmeasured=str(exc), outside=True)
+    plain = check.words[0] == "format" and Version(tool.version) < _FORMATS_IN_JSON
+    form = () if plain else ("--output-format", "json")
+    argv = (*tool.argv, *check.words, "--no-cache", "--no-respect-gitignore", *form, "--", *paths)
+    done = await job.bench.run(argv, cwd=job.folder(checkout), checkout=checkout, clock=job.clock, tool=tool)
+    rows = None
+    if done.ending is Ending.EXITED:
+        rows = _plain_rows(done.text(), job.folder(checkout)) if plain else _rows(done.stdout)
     if rows is None or (done.code not in (0, 1) and not rows):
         return unusable("ruff", done, job.clock)
     make = job.maker(check.name)
-    chosen = not rows or job.request.policy.explicit or await _is_configured(job)
+    chosen = not rows or await is_asked_for(job, "ruff", "ruff.toml", ".ruff.toml")
     found = tuple(
         _finding(make, row, job.repo_path(row["filename"], checkout), check, chosen=chosen) for row in rows
     )
-    return Measured(findings=found, reason=f"{len(found)} findings", log=listed(found, done.stderr))
+    return Measured(
+        findings=found,
+        reason=f"{len(found)} findings",
+        tools={"ruff": tool.version},
+        log=listed(found, done.stderr),
+    )
 
 
 def _rows(raw: bytes) -> list[dict[str, Any]] | None:
@@ -74,21 +83,12 @@ def _rows(raw: bytes) -> list[dict[str, Any]] | None:
     )
 
 
-async def _is_configured(job: CheckJob) -> bool:
-    """Say whether the project, or the repository above it, configures ruff."""
-    root = PurePosixPath(job.root)
-    for name in (f"{folder}/{file}" for folder in (root, *root.parents) for file in _FILES):
-        raw = await job.bench.read(job.side, name.removeprefix("./"))
-        if raw is not None and (not name.endswith("pyproject.toml") or _has_table(raw)):
-            return True
-    return False
-
-
-def _has_table(raw: bytes) -> bool:
-    try:
-        return "ruff" in tomllib.loads(raw.decode("utf-8", "replace")).get("tool", {})
-    except (tomllib.TOMLDecodeError, AttributeError, TypeError):
-        return False
+def _plain_rows(text: str, folder: Path) -> list[dict[str, Any]]:
+    """Read what an older `ruff format --check` says."""
+    said = {"unformatted": "File would be reformatted", "invalid-syntax": "it cannot be parsed"}
+    found = [("unformatted", match[1]) for match in _WOULD.finditer(text)]
+    found += [("invalid-syntax", match[1]) for match in _FAILED.finditer(text)]
+    return [{"code": code, "filename": str(folder / path), "message": said[code]} for code, path in found]
 
 
 def _finding(make: FindingMaker, row: dict[str, Any], path: str, check: Ruff, *, chosen: bool) -> Finding:

@@ -1,24 +1,26 @@
 """The check `types`: what does mypy say, in the project's own dependencies?
 
 Exit code 2 means that mypy could not do its work; that is no finding. Plugins are code that runs inside
-mypy: those that mypy or PEV does not bring need trust.
+mypy: those that mypy or PEV does not bring need trust. In a project that never took on mypy only defects
+block, unless somebody wrote a policy.
 """
 
 import configparser
 import json
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable
-from pev.findings import Finding, Severity
+from pev.findings import Effect, Finding, Severity
+from pev.gate.adoption import is_asked_for
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Trust
 from pev.gate.outputs import ended_badly, listed, private_name, source_line, unusable
-from pev.gate.tools import command
 from pev.proc import Ending
 
 _CONFIGS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
+# where nobody chose mypy: what fails when it runs, whatever one thinks of types
+_DEFECTS: Final = ("attr-defined", "call-arg", "name-defined", "syntax", "used-before-def")
 _NEEDS_TRUST: Final = (
     "mypy plugins of the repository run code; trust this policy first: `pev trust`, or --trust"
 )
@@ -55,28 +57,37 @@ class Types(Check):
             return Measured(unmeasured=f"{_NEEDS_TRUST} ({', '.join(plugins)})", outside=True)
         try:
             interpreter = await job.bench.interpreter(job.side, checkout, job.root)
+            tool = await job.bench.tool("mypy", job.root)
         except EnvironmentUnavailable as exc:
             return Measured(unmeasured=str(exc), outside=True)
-        argv = _argv(job, checkout, folder / config if config else None, table, plugins, interpreter, paths)
+        argv = list(tool.argv)
+        if plugins:
+            # plugins come from the project's dependencies, behind everything of ours
+            behind = [str(interpreter.site), str(job.folder(checkout))]
+            argv = [tool.argv[0], "-I", "-B", "-c", _EXTENDED.format(paths=behind)]
+        argv += _options(job, checkout, folder / config if config else None, table, interpreter, paths)
         done = await job.bench.run(
             argv,
             cwd=folder,
             checkout=checkout,
             clock=job.clock,
             toolbox=interpreter,
+            tool=tool,
             reach=job.reach if plugins else None,
         )
         if done.ending is not Ending.EXITED:
             return unusable("mypy", done, job.clock)
         make = job.maker(self.name)
         rows = (row for row in _rows(done.stdout) if row.get("severity") == "error")
-        found = tuple(_finding(make, job, row, checkout) for row in rows)
+        chosen = bool(config) or await is_asked_for(job, "mypy")
+        found = tuple(_finding(make, job, row, checkout, chosen=chosen) for row in rows)
         conclusive = done.code == 0 or (done.code == 1 and found)
         return Measured(
             findings=found,
             reason=f"{len(found)} findings",
             unmeasured=None if conclusive else ended_badly("mypy", done, job.clock.limit_s),
             environment=interpreter.key,
+            tools={"mypy": tool.version},
             log=listed(found, done.stderr),
         )
 
@@ -109,25 +120,19 @@ def _plugins(table: dict[str, Any]) -> list[str]:
     ]
 
 
-def _argv(
+def _options(
     job: CheckJob,
     checkout: Checkout,
     config: Path | None,
     table: dict[str, Any],
-    plugins: list[str],
     interpreter: Interpreter,
     paths: tuple[str, ...],
 ) -> list[str]:
-    argv = list(command("mypy"))
-    if plugins:
-        # plugins come from the project's dependencies, behind everything of ours
-        behind = [str(interpreter.site), str(job.folder(checkout))]
-        argv = [sys.executable, "-I", "-B", "-c", _EXTENDED.format(paths=behind)]
     empty = checkout.scratch / "no-mypy.ini"
     if config is None:
         empty.write_text("[mypy]\n", encoding="utf-8")
     cache = checkout.scratch / private_name("mypy", job.root)
-    argv += ["--config-file", str(config or empty), "--cache-dir", str(cache), "--output", "json"]
+    argv = ["--config-file", str(config or empty), "--cache-dir", str(cache), "--output", "json"]
     argv += ["--python-executable", str(interpreter.python), "--no-error-summary", "--no-pretty"]
     if paths:
         return [*argv, "--", *paths]
@@ -146,7 +151,9 @@ def _rows(raw: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Checkout) -> Finding:
+def _finding(
+    make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Checkout, *, chosen: bool
+) -> Finding:
     path = job.repo_path(row["file"], checkout)
     line = row.get("line") if isinstance(row.get("line"), int) and row["line"] > 0 else None
     code = str(row.get("code") or "mypy")
@@ -158,5 +165,6 @@ def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: C
         line=line,
         context=text,
         severity=Severity.ERROR,
+        effect=Effect.BLOCKS if chosen or code in _DEFECTS else Effect.NOTES,
         remedy="Correct the types; casts and ignores only move the error.",
     )

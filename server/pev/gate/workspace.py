@@ -20,6 +20,7 @@ from pev import proc
 from pev.config import Config
 from pev.errors import EnvironmentUnavailable, PevError, SnapshotRefused
 from pev.gate.demands import Language, Project
+from pev.gate.environment import Environments
 from pev.gate.harness import Harness
 from pev.gate.interface import (
     Bench,
@@ -29,9 +30,11 @@ from pev.gate.interface import (
     GateRequest,
     Interpreter,
     Side,
+    Tool,
     Toolbox,
     ToolboxMaker,
 )
+from pev.gate.locked import LockedTools
 from pev.gate.outputs import private_name
 from pev.gate.tools import own_folders
 from pev.models import ObjectId
@@ -57,6 +60,7 @@ class Workspace(Bench):
         harness: Harness,
         config: Config,
         sandbox: Sandbox,
+        environments: Environments,
         makers: Mapping[Language, ToolboxMaker],
         folder: Path,
     ) -> None:
@@ -65,11 +69,13 @@ class Workspace(Bench):
         self._harness = harness
         self._config = config
         self._sandbox = sandbox
+        self._environments = environments
         self._makers = makers
         self._folder = folder
         self._checkouts: dict[tuple[Side, str], Checkout] = {}
         self._refused: dict[tuple[Side, str], PevError] = {}
         self._stamps: dict[Path, dict[str, _Stamp]] = {}
+        self._tools: dict[tuple[str, str], Tool] = {}
         self._toolboxes: dict[tuple[Path, str, Language], Toolbox] = {}
         self._locks: dict[object, anyio.Lock] = {}
 
@@ -131,6 +137,16 @@ class Workspace(Bench):
             raise EnvironmentUnavailable(f"no Python for {root}", hint="Name it as a Python project.")
         return box
 
+    async def tool(self, name: str, root: str) -> Tool:
+        """Give a tool in the version that the trusted ref locks, else ours. Raises EnvironmentUnavailable."""
+        key = (name, root)
+        async with self._lock(key):
+            if key not in self._tools:
+                trusted = await self._request.depot.tree_of(self._request.trusted_commit)
+                locked = LockedTools(self._request.depot, trusted, self._environments)
+                self._tools[key] = await locked.tool(name, root)
+            return self._tools[key]
+
     async def toolbox(self, side: Side, checkout: Checkout, project: Project) -> Toolbox:
         """Give what the tools of a project in a checkout need. Raises EnvironmentUnavailable."""
         key = (checkout.root, project.root, project.language)
@@ -166,6 +182,7 @@ class Workspace(Bench):
         checkout: Checkout,
         clock: Clock,
         toolbox: Toolbox | None = None,
+        tool: Tool | None = None,
         env: Mapping[str, str] | None = None,
         writable: bool = False,
         reach: Reach | None = None,
@@ -191,6 +208,7 @@ class Workspace(Bench):
             **(env or {}),
         }
         readable = (checkout.root, *own_folders(), *(toolbox.readable if toolbox else ()))
+        readable += tool.readable if tool else ()
         command = Command(
             argv=tuple(argv),
             cwd=cwd,
