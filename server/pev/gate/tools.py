@@ -24,6 +24,7 @@ DISTRIBUTION: Final = {
     "pytest-cov": "pytest-cov",
     "coverage": "coverage",
     "uv": "uv",
+    "ast-grep-py": "ast-grep-py",
 }
 _SCRIPTS: Final = Path(__file__).with_name("inside")
 _MODULES: Final = {"mypy": "mypy", "bandit": "bandit", "pip-audit": "pip_audit"}

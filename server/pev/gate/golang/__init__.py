@@ -1,0 +1,1 @@
+"""Go: what its files show, its tool chain, and the checks that run it."""

@@ -1,0 +1,1 @@
+"""What the checks `security` look for, by language: rules on syntax trees."""
