@@ -157,9 +157,11 @@ async def test_requirements_from_elsewhere_are_findings(
     assert service == []
 
 
-async def test_a_lock_file_must_follow(deps_gate: GateFixture) -> None:
-    lock = 'version = 1\n[[package]]\nname = "pevbad"\nversion = "2.0"\nsource = { registry = "x" }\n'
-    deps_gate.on_base({"uv.lock": lock, "pyproject.toml": requiring("pevbad>=2")})
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "pdm.lock"])
+async def test_a_lock_file_must_follow(deps_gate: GateFixture, name: str) -> None:
+    lock = 'version = 1\n[[package]]\nname = "pevbad"\nversion = "2.0"\n'
+    lock += 'source = { registry = "x" }\n' if name == "uv.lock" else ""
+    deps_gate.on_base({name: lock, "pyproject.toml": requiring("pevbad>=2")})
 
     result = await deps_gate.check("deps", {"pyproject.toml": requiring("pevbad>=2", "pevgood")})
 
@@ -259,3 +261,16 @@ async def test_a_locked_name_that_is_nearly_a_known_one_is_held(deps_gate: GateF
     result = await deps_gate.check("deps", {"uv.lock": lock})
 
     assert "look-alike-name" in rules_of(result)
+
+
+@pytest.mark.parametrize("path", ["pylock.toml", "plugins/web/pylock.toml"])
+async def test_only_the_first_lock_of_a_project_may_name_an_index(deps_gate: GateFixture, path: str) -> None:
+    """It names the one in use; a second one that names another is told."""
+    lock = '[[packages]]\nname = "pevgood"\nversion = "1.0"\nindex = "https://example.invalid/simple"\n'
+
+    first = await deps_gate.check("deps", {path: lock})
+    deps_gate.on_base({"poetry.lock": '[[package]]\nname = "pevgood"\nversion = "1.0"\n'})
+    second = await deps_gate.check("deps", {path: lock})
+
+    assert ("index-override" in rules_of(first)) is (path != "pylock.toml")
+    assert "index-override" in rules_of(second)

@@ -182,11 +182,19 @@ async def test_poetry_and_pdm_declare_in_tables_of_their_own() -> None:
     assert set(chosen.wanted) == {"requests<3,>=2.19", "pytest-mock"}
 
 
+async def test_locks_of_poetry_and_pdm_bind_what_is_installed_and_are_whole() -> None:
+    lock = '[[package]]\nname = "d"\nversion = "1"\n'
+
+    for name in ("poetry.lock", "pdm.lock"):
+        chosen = await declared({name: lock}, EnvironmentSettings())
+        assert (chosen.locked, chosen.locks, chosen.has_lock) == ({"d": ("1",)}, (name,), True)
+
+
 async def test_a_setup_script_and_other_locks_are_for_the_audit_only() -> None:
     files = {
         "setup.py": "setup(install_requires=['a==1'])\n",
         "setup.cfg": "[options]\nsetup_requires = b\n[options.extras_require]\nweb = c\n",
-        "poetry.lock": '[[package]]\nname = "d"\nversion = "1"\n',
+        "Pipfile.lock": '{"default": {"d": {"version": "==1"}}}',
     }
 
     audited = await declared(files)

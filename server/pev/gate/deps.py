@@ -15,6 +15,7 @@ from pev.findings import Effect, Finding, Severity
 from pev.gate.audit import Audit, Auditor, pin_of
 from pev.gate.environment import Environments
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
+from pev.gate.locks import OTHERS, WHOLE
 from pev.gate.lookalikes import twin_of
 from pev.gate.manifests import other_manifests
 from pev.gate.reading import reader_of
@@ -172,8 +173,8 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
             remedy=_INDEX_HELP,
         )
         for line in sides.fresh("indexes")
-        if sides.old.has_lock
-        or not line.startswith("uv.lock ")  # a first lock names the index that is in use
+        if sides.old.locks or sides.place or line.split(" ")[0] not in (*WHOLE, *OTHERS)
+        # the first lock file of a project names the index that is in use
     ]
     found += _twins(make, sides)
     for line in sides.fresh("wanted"):

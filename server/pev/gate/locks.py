@@ -15,8 +15,9 @@ from pydantic import Field
 
 from pev.models import Model
 
-# uv.lock stands apart: it is the one that environments are built from
 OTHERS: Final = ("poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
+# these lock what pyproject.toml declares, and environments are built with their versions
+WHOLE: Final = frozenset({"uv.lock", "poetry.lock", "pdm.lock"})
 _FOLDERS: Final = ("directory", "editable", "virtual")
 _DIRECT: Final = ("git", "hg", "svn", "bzr", "vcs", "url", "path", "file", "archive")
 

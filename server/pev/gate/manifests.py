@@ -47,7 +47,7 @@ async def other_manifests(job: CheckJob) -> list[Manifest]:
     before = await reader_of(job.request.depot, job.base_tree)
     out: dict[str, Manifest] = {}
     for change in job.changes:
-        place = _place(change, {project.root for project in job.policy.projects})
+        place = _place(change, set(_roots(job)))
         if place and place not in out and _nearest(place, job) == job.root:
             old = change.old_path if place == change.path else _folder(change.old_path)
             is_new = change.status is Status.ADDED and place == change.path
@@ -78,8 +78,13 @@ def _folder(path: str) -> str:
     return PurePosixPath(path).parent.as_posix()
 
 
+def _roots(job: CheckJob) -> list[str]:
+    """Give the roots of the projects in the language of this job."""
+    return [one.root for one in job.policy.projects if one.language is job.project.language]
+
+
 def _nearest(place: str, job: CheckJob) -> str:
-    roots = [project.root for project in job.policy.projects]
+    roots = _roots(job)
     above = [root for root in roots if root == "." or PurePosixPath(place).is_relative_to(root)]
     return max(above, key=len, default=roots[0])
 

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from pydantic import Field
 
 from pev.gate.demands import EnvironmentSettings
-from pev.gate.locks import OTHERS, Lock, read_lock
+from pev.gate.locks import OTHERS, WHOLE, Lock, read_lock
 from pev.gate.poetry import poetry_lines
 from pev.gate.setup_script import required
 from pev.models import Model
@@ -64,7 +64,7 @@ class Declared(Model):
 
     `wanted` are PEP 508 lines, `direct` those that name a URL, a VCS or a path; `indexes` are settings that
     point at another package index; `locked` maps names in lock files to versions. `where` says in which file
-    each line stood, `faults` what could not be read; `has_lock` is about uv.lock.
+    each line stood, `faults` what could not be read; `locks` are the lock files that there are.
     """
 
     wanted: tuple[str, ...] = ()
@@ -74,7 +74,12 @@ class Declared(Model):
     locked: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     where: dict[str, str] = Field(default_factory=dict)
     faults: tuple[str, ...] = ()
-    has_lock: bool = False
+    locks: tuple[str, ...] = ()
+
+    @property
+    def has_lock(self) -> bool:
+        """Whether a lock file of the project names everything that is installed."""
+        return not WHOLE.isdisjoint(self.locks)
 
     def names(self) -> set[str]:
         """Give the canonical names of everything that is wanted."""
@@ -148,12 +153,15 @@ async def read_declared(
     lock = await _read_lock(read, prefix, "uv.lock", got)
     if lock is None and root != "." and shared_lock:
         lock = await _read_lock(read, PurePosixPath(), "uv.lock", got)
-    locked = dict(lock.versions) if lock is not None else {}
-    for name in OTHERS if settings is None else ():
-        other = await _read_lock(read, prefix, name, got)
-        for package, versions in other.versions.items() if other is not None else ():
+    found = {"uv.lock": lock}
+    for name in OTHERS if settings is None else sorted(WHOLE.intersection(OTHERS)):
+        found[name] = await _read_lock(read, prefix, name, got)
+    locked: dict[str, tuple[str, ...]] = {}
+    for one in found.values():
+        for package, versions in one.versions.items() if one is not None else ():
             locked[package] = tuple(sorted({*versions, *locked.get(package, ())}))
-    return _declared(got, _own_name(table), locked, has_lock=lock is not None)
+    locks = tuple(name for name, one in found.items() if one is not None)
+    return _declared(got, _own_name(table), locked, locks)
 
 
 async def read_requirements(read: ReadFile, path: str) -> Declared:
@@ -181,7 +189,7 @@ def read_script(text: str, path: str) -> Declared:
 
 
 def _declared(
-    got: _Collector, own: str, locked: dict[str, tuple[str, ...]], *, has_lock: bool = False
+    got: _Collector, own: str, locked: dict[str, tuple[str, ...]], locks: tuple[str, ...] = ()
 ) -> Declared:
     return Declared(
         wanted=tuple(line for line in got.wanted if canonicalize_name(Requirement(line).name) != own),
@@ -191,7 +199,7 @@ def _declared(
         locked=locked,
         where=got.where,
         faults=tuple(got.faults),
-        has_lock=has_lock,
+        locks=locks,
     )
 
 
