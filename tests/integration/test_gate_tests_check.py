@@ -403,3 +403,19 @@ async def test_dependencies_come_from_the_change_as_wheels(tests_gate: GateFixtu
     assert good.outcome is Outcome.PASSED, good.reason
     assert absent.outcome is Outcome.INCONCLUSIVE
     assert "cannot be resolved from wheels" in absent.reason
+
+
+HOOKED = "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef seven() -> int:\n    return 7\n"
+
+
+async def test_new_tests_that_need_a_held_conftest_wait_with_it(tests_gate: GateFixture) -> None:
+    """One decision of a person settles both; a failing test of the base is no such case."""
+    new = "from app.calc import add\n\n\ndef test_seven(seven):\n    assert add(seven, 0) == 7\n"
+    wrong = new.replace("== 7", "== 8")
+
+    waits = await tests_gate.judge({"tests/conftest.py": HOOKED, "tests/test_seven.py": new})
+    fails = await tests_gate.judge({"tests/conftest.py": HOOKED, "tests/test_seven.py": wrong})
+
+    assert (waits.outcome, rules_of(waits)) == (Outcome.HELD, {"protected-conftest", "needs-held-harness"})
+    assert fails.outcome is Outcome.FAILED
+    assert "test-failed" in rules_of(fails)

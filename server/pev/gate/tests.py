@@ -13,6 +13,7 @@ from pev.findings import Effect, Finding, Severity
 from pev.gate.contract import criteria_findings
 from pev.gate.controls import Controlled, Controls
 from pev.gate.coverage import changed_lines_findings, lines_of, spans, total_findings, total_of
+from pev.gate.held_harness import waiting
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.oracle import compare_runs, plan_oracle, reason_of
 from pev.gate.outputs import ended_badly, private_name, tree_changes
@@ -85,7 +86,9 @@ class Tests(Check):
         confirmed, flaky = await self._confirm(room)
         old = await _base_failures(job) if confirmed else set()
         old_failures = [_failed(room, one) for one in confirmed if one.id in old]
-        findings = [_failed(room, one) for one in confirmed if one.id not in old]
+        new = [one for one in confirmed if one.id not in old]
+        held = await waiting(job, room.make, run, room.checkout, new)
+        findings = [held.get(one.id) or _failed(room, one) for one in new]
         findings += await self._flaky(room, flaky)
         base_findings, unmeasured = await self._face_base(room)
         findings += base_findings
