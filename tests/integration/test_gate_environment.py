@@ -4,11 +4,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+from packaging.requirements import Requirement
 
 from pev.config import Config, load_config
 from pev.errors import EnvironmentUnavailable
 from pev.gate.demands import EnvironmentSettings
-from pev.gate.environment import Built, Environments
+from pev.gate.environment import Built, Environments, _test_tools
+from pev.gate.requirements import Declared
 from pev.models import ObjectId
 from pev.repos.depot import Depot
 from pev.repos.source import locate
@@ -176,3 +178,12 @@ async def test_a_policy_that_names_its_requirements_is_taken_at_its_word(
 
     with pytest.raises(EnvironmentUnavailable, match="pevnowhere"):
         await Environments(config).build(depot, tree, ".", named)
+
+
+def test_an_old_pytest_gets_a_plugin_for_coverage_that_works_with_it() -> None:
+    """One version of pytest-cov needs a newer pluggy than it says, and then no test starts."""
+    (plugin,) = [Requirement(one) for one in _test_tools(Declared(wanted=("pytest==7.1.2",))) if "cov" in one]
+
+    assert "6.1.1" in plugin.specifier
+    assert "7.0.0" in plugin.specifier
+    assert "6.2.0" not in plugin.specifier

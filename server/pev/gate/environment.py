@@ -287,7 +287,8 @@ def _test_tools(declared: Declared) -> list[str]:
     """Give pytest and pytest-cov: our versions, unless the project chooses its own."""
     chosen = {canonicalize_name(Requirement(line).name) for line in declared.wanted} | declared.locked.keys()
     if "pytest" in chosen:
-        return ["pytest", "pytest-cov>=4.1"]
+        # 6.2.0 needs a newer pluggy than it says, and an old pytest is pinned with an old one
+        return ["pytest", "pytest-cov>=4.1,!=6.2.0"]
     return [f"pytest=={version_of('pytest')}", f"pytest-cov=={version_of('pytest-cov')}"]
 
 
