@@ -147,3 +147,25 @@ def test_tests_may_say_what_they_like() -> None:
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_every_pair_of_texts_is_compared(old: str, new: str) -> None:
     assert all(one.line >= 0 for one in find_slack("a.py", old, new))
+
+
+def test_a_protocol_for_the_checker_alone_may_have_methods_that_others_have_too() -> None:
+    """What a class holds is its own: a `__call__` here and there are two."""
+    text = (
+        "import typing as t\n\nif t.TYPE_CHECKING:\n    class PWrapper(t.Protocol):\n"
+        "        def __call__(self, f: int) -> int: ...\n\n\n"
+        "class Symbol:\n    def __call__(self, f: int) -> int:\n        return f\n"
+    )
+
+    assert not [
+        one for one in find_slack("src/app/a.py", "import typing as t\n", text) if one.rule == "checker-only"
+    ]
+
+
+def test_a_class_that_is_another_for_the_checker_is_held() -> None:
+    text = (
+        "import typing as t\n\nif t.TYPE_CHECKING:\n    class Gate:\n        def open(self) -> int: ...\n"
+        "else:\n    Gate = make()\n"
+    )
+
+    assert [one for one in find_slack("src/app/a.py", "", text) if one.rule == "checker-only"]

@@ -46,6 +46,9 @@ def _is_negative(test: ast.expr) -> bool:
 
 
 def _names(statement: ast.stmt) -> set[str]:
+    """Give the names that a statement binds where it stands; what a class or a function holds is its own."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
     return {name for inner in ast.walk(statement) for name in _bound(inner)}
 
 
