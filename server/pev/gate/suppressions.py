@@ -67,6 +67,24 @@ def _hits(comment: str) -> Iterable[tuple[str, str]]:
         yield from ((kind, hit.group()) for hit in pattern.finditer(comment))
 
 
+def without(source: str, some: Iterable[Suppression]) -> str:
+    """Give a source without some of its comments that suppress; all else stays where it is."""
+    lines = source.splitlines(keepends=True)
+    for one in some:
+        pattern = dict(_PATTERNS).get(one.kind)
+        if pattern is not None and one.line <= len(lines):
+            lines[one.line - 1] = _cut(lines[one.line - 1], pattern, one.text)
+    return "".join(lines)
+
+
+def _cut(line: str, pattern: re.Pattern[str], text: str) -> str:
+    for hit in reversed(list(pattern.finditer(line))):
+        if " ".join(hit.group().split()).lower() == text:
+            end = "\n" if line.endswith("\n") else ""
+            return line[: hit.start()].rstrip() + (f"  {line[hit.end() :].strip()}").rstrip() + end
+    return line
+
+
 def _decorated(source: str, lines: list[str]) -> list[Suppression]:
     tree = parse(source)
     if tree is None:
