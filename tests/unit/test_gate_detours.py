@@ -181,3 +181,51 @@ def test_what_a_source_of_another_encoding_says_is_seen() -> None:
 @given(st.text(max_size=300))
 def test_any_text_can_be_looked_at(text: str) -> None:
     assert all(one.line >= 1 for one in find_detours(text))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'subprocess.run(["sh", "-c", text])\n',
+        'subprocess.run(("/bin/bash", "-lc", f"ls {x}"))\n',
+        'argv = ["sudo", "dash", "-c", text, "extra"]\n',
+        'run(["powershell.exe", "-Command", text])\n',
+        'run(["cmd", "/C", "del " + x])\n',
+    ],
+)
+def test_a_shell_in_a_list_of_arguments_is_a_shell(source: str) -> None:
+    assert found(source) == [("risky-call", 1)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'run(["sh", "-c", "echo done"])\n',
+        'run(["git", "-c", option, "log"])\n',
+        'run(["python", "-c", text])\n',
+        'names = ["sh", "-c"]\n',
+        'run(["bash", script])\n',
+        'SHELLS = ("sh", "bash", name)\n',
+    ],
+)
+def test_a_list_that_starts_no_shell_with_a_text_is_none(source: str) -> None:
+    assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\nfor one in sys.modules.values():\n    one.system(x)\n",
+        "import sys\nfound = [m for n, m in sys.modules.items() if n > 'o']\n",
+        "import sys\nfor name in sys.modules:\n    pass\n",
+        "from sys import modules as known\nlist(known.copy())\n",
+    ],
+)
+def test_searching_all_modules_is_held(source: str) -> None:
+    """Nothing in it says which one is meant. Tests that clean up after themselves may do it."""
+    assert found(source) == [("risky-value", 2)]
+    assert found(source, in_tests=True) == []
+
+
+def test_asking_for_one_module_by_its_name_is_none() -> None:
+    assert found("import sys\nhere = sys.modules[__name__]\nthere = 'app' in sys.modules\n") == []

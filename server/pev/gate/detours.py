@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from pev.findings import Effect
 from pev.gate.mappings import find_mappings
 from pev.gate.names import Names, imported
+from pev.gate.shells import is_searched, shell_text
 from pev.gate.syntax import parse
 
 _MODULES: Final = {"os", "posix", "nt", "subprocess", "pty", "builtins", "ctypes", "_ctypes"}
@@ -117,6 +118,8 @@ def find_detours(source: str | bytes, *, in_tests: bool = False) -> Iterator[Det
             yield from _in_call(names, node)
         elif isinstance(node, ast.Subscript):
             yield from _in_lookup(names, node, node.value, node.slice)
+        elif shell := shell_text(node):
+            yield _call(node, f"{shell} -c", "the text that it runs is not written here")
     for one in find_mappings(names):
         yield Detour(one.line, "keyword-mapping", one.what, one.what, Effect.HOLDS, _SAFE)
 
@@ -154,8 +157,8 @@ def _in_name(names: Names, node: ast.Name | ast.Attribute, *, in_tests: bool) ->
     parent = names.parents.get(node)
     if isinstance(node, ast.Attribute):
         yield from _in_attribute(names, node, parent)
-    if isinstance(parent, ast.Assign) and "sys.modules" in names.meanings(node):
-        yield _value(node, "sys.modules", "is taken under another name")
+    if "sys.modules" in names.meanings(node):
+        yield from _in_modules(node, parent, in_tests=in_tests)
     for name in sorted(names.meanings(node)):
         owner, _, last = name.rpartition(".")
         own = last if last in _MODULES and owner in names.known else _own_name(name)
@@ -173,6 +176,16 @@ def _in_name(names: Names, node: ast.Name | ast.Attribute, *, in_tests: bool) ->
             yield _call(node, own, _UNKNOWN)
         elif not called and own in _RISKY:
             yield _value(node, own, "is taken under another name")
+
+
+def _in_modules(
+    node: ast.Name | ast.Attribute, parent: ast.AST | None, *, in_tests: bool
+) -> Iterator[Detour]:
+    """Judge a use of `sys.modules` as a whole."""
+    if isinstance(parent, ast.Assign):
+        yield _value(node, "sys.modules", "is taken under another name")
+    elif is_searched(node, parent) and not in_tests:
+        yield _value(node, "sys.modules", "is searched, and no name shows for what")
 
 
 def _own_name(name: str) -> str | None:

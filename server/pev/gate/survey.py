@@ -14,7 +14,9 @@ from typing import Final
 from pev.findings import Effect, Finding, Severity
 from pev.gate.changed import MAX_BYTES, Changed
 from pev.gate.contents import Seen
+from pev.gate.demands import Language
 from pev.gate.extracted import python_in
+from pev.gate.faces import face_of
 from pev.gate.installers import find_installs
 from pev.gate.interface import CheckJob, FindingMaker
 from pev.gate.opaque import what_is
@@ -33,11 +35,12 @@ _LET: Final = "a person can allow this, or an approved plan that names the file"
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A changed file, the paths of its neighbours, and the roots of projects."""
+    """A changed file, the paths of its neighbours, and roots and languages of projects."""
 
     file: Changed
     placed: Collection[str]
     roots: Collection[str]
+    languages: Collection[Language]
 
     @property
     def path(self) -> str:
@@ -55,7 +58,9 @@ def survey(job: CheckJob, make: FindingMaker, file: Changed, placed: Collection[
     if not _is_of_interest(file.change):
         return []
     roots = {project.root for project in job.policy.projects}
-    return [_finding(job, make, file.path, one) for one in _look(Sides(file, placed, roots))]
+    languages = {project.language for project in job.policy.projects}
+    sides = Sides(file, placed, roots, languages)
+    return [_finding(job, make, file.path, one) for one in _look(sides)]
 
 
 def _is_of_interest(change: Change) -> bool:
@@ -90,6 +95,7 @@ def _look(this: Sides) -> Iterator[Seen]:
         yield _held("too-large", message, "Keep data out of source files")
     if b"\0" in this.new:
         return
+    yield from _language(this)
     old, new = this.file.old_text, this.file.new_text or ""
     if suffix in _PYTHON:
         yield from find_slack(this.path, old, new)
@@ -97,6 +103,15 @@ def _look(this: Sides) -> Iterator[Seen]:
         yield from _elsewhere(this)
         yield from find_installs(this.path, old or "", new)
     yield from _place(this)
+
+
+def _language(this: Sides) -> Iterator[Seen]:
+    """Say that a file is in a language that no project of the policy has."""
+    face = face_of(this.path)
+    if face is not None and face.language not in this.languages:
+        message = f"{this.path} is {face.language}, which no project of the policy is: no check runs on it"
+        way = f'Name a project with language = "{face.language}" in the policy.'
+        yield Seen("unread-language", 0, message, Effect.NOTES, way)
 
 
 def _elsewhere(this: Sides) -> Iterator[Seen]:
