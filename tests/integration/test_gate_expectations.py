@@ -60,6 +60,43 @@ async def test_old_code_without_type_hints_does_not_block(gate: GateFixture) -> 
     assert report.outcome is Outcome.PASSED, report.reason
 
 
+UNTYPED_TEST: Final = "from app.calc import add\n\n\ndef test_sum():\n    assert add(1, 1) == 2\n"
+
+
+async def test_tests_that_never_kept_to_their_types_need_not_begin_to(gate: GateFixture) -> None:
+    """A strict project whose tests are untyped gets a new test in their style."""
+    gate.on_base({"tests/test_old.py": UNTYPED_TEST, **only("types")})
+    more = UNTYPED_TEST.replace("test_sum", "test_more")
+
+    tests = await gate.judge({"tests/test_new.py": more})
+    product = await gate.judge({"src/app/more.py": "def more(a):\n    return a\n"})
+
+    assert tests.outcome is Outcome.PASSED, tests.reason
+    assert rules_of(tests) == {"no-untyped-def"}
+    assert product.outcome is Outcome.FAILED
+
+
+async def test_tests_that_are_typed_stay_so(gate: GateFixture) -> None:
+    gate.on_base(only("types"))
+
+    report = await gate.judge({"tests/test_new.py": UNTYPED_TEST})
+
+    assert report.outcome is Outcome.FAILED
+
+
+async def test_types_that_nobody_checks_are_told_and_do_not_block(gate: GateFixture) -> None:
+    """Without a word of mypy in the project, only what fails when it runs blocks."""
+    gate.on_base({"pyproject.toml": PYPROJECT.replace("[tool.mypy]", "[tool.other]")})
+
+    told = await gate.check("types", {"src/app/more.py": "def more(a: int) -> str:\n    return a\n"})
+    defect = await gate.check("types", {"src/app/more.py": "def more() -> int:\n    return less()\n"})
+
+    assert told.outcome is Outcome.PASSED
+    assert rules_of(told) == {"return-value"}
+    assert defect.outcome is Outcome.FAILED
+    assert rules_of(defect) == {"name-defined"}
+
+
 async def test_with_black_nothing_asks_for_ruff_s_format(gate: GateFixture) -> None:
     gate.on_base({"pyproject.toml": BLACK})
 

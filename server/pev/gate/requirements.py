@@ -38,6 +38,9 @@ REQUIREMENT_FILES: Final = (
     "requirements/dev.txt",
     "requirements/test.txt",
     "requirements/tests.txt",
+    "tests/requirements.txt",
+    "test/requirements.txt",
+    "testing/requirements.txt",
 )
 TEST_ONLY_NAMES: Final = tuple(name for name in TEST_NAMES if name != "dev")
 TEST_ONLY_FILES: Final = (

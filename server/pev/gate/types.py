@@ -2,7 +2,7 @@
 
 Exit code 2 means that mypy could not do its work; that is no finding. Plugins are code that runs inside
 mypy: those that mypy or PEV does not bring need trust. In a project that never took on mypy only defects
-block, unless somebody wrote a policy.
+block, unless somebody wrote a policy; and tests are held to their types only where they kept to them before.
 """
 
 import configparser
@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Final
 from pev.errors import EnvironmentUnavailable
 from pev.findings import Effect, Finding, Severity
 from pev.gate.adoption import is_asked_for
-from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Trust
+from pev.gate.faces import belongs_to_tests
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.outputs import ended_badly, listed, private_name, source_line, unusable
 from pev.proc import Ending
 
@@ -46,7 +47,7 @@ class Types(Check):
         if _plugins(table) and job.request.trust is Trust.TRUSTED:
             # what runs code gets a checkout of its own
             checkout = await job.bench.checkout(job.side, private=private_name(self.name, job.root))
-        return await self.look(job, checkout, job.settings.paths)
+        return await _fair_to_tests(job, await self.look(job, checkout, job.settings.paths))
 
     async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
         """Run mypy over some paths, or over what its configuration names."""
@@ -90,6 +91,20 @@ class Types(Check):
             tools={"mypy": tool.version},
             log=listed(found, done.stderr),
         )
+
+
+async def _fair_to_tests(job: CheckJob, measured: Measured) -> Measured:
+    """Make notes of what tests get wrong where the base's tests did too: nobody holds them to their types."""
+    if job.side is Side.BASE or not any(belongs_to_tests(one.path or "") for one in measured.findings):
+        return measured
+    base = await job.base()
+    if base is None or not any(belongs_to_tests(one.path or "") for one in base.findings):
+        return measured
+    findings = tuple(
+        one.model_copy(update={"effect": Effect.NOTES}) if belongs_to_tests(one.path or "") else one
+        for one in measured.findings
+    )
+    return measured.model_copy(update={"findings": findings})
 
 
 def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
