@@ -8,9 +8,9 @@ from typing import Final
 from pev.models import ObjectId
 from pev.repos.depot import Depot
 from pev.repos.parts import Accepted
-from pev.repos.snapshot import take_snapshot
+from pev.repos.snapshot import snapshot_working_tree, take_snapshot
 from pev.repos.source import locate
-from support.depots import git_in
+from support.depots import commit_of, git_in
 from support.repos import UserRepoFixture
 
 SUBMODULES: Final = Accepted(submodules=True)
@@ -86,3 +86,51 @@ def files_in(root: Path) -> dict[str, bytes]:
         for path in sorted(root.rglob("*"))
         if path.is_file() and not path.is_symlink() and ".git" not in path.relative_to(root).parts
     }
+
+
+def spoil_changed(root: Path) -> None:
+    """Change a file."""
+    (root / "lib.py").write_text("VALUE = 8\n", "utf-8")
+
+
+def spoil_executable(root: Path) -> None:
+    """Make a file executable."""
+    (root / "lib.py").chmod(0o755)
+
+
+def spoil_added(root: Path) -> None:
+    """Add a file."""
+    (root / "deep" / "new.py").write_text("x\n", "utf-8")
+
+
+def spoil_removed(root: Path) -> None:
+    """Remove a file."""
+    (root / "deep" / "data.txt").unlink()
+
+
+def spoil_emptied(root: Path) -> None:
+    """Remove everything in the folder."""
+    shutil.rmtree(root)
+    root.mkdir()
+
+
+def spoil_gone(root: Path) -> None:
+    """Remove the folder."""
+    shutil.rmtree(root)
+
+
+def write_gitlink(repo: UserRepoFixture, commit: str, path: str, rules: str = "") -> None:
+    """Commit an entry for a sub-module that nobody added."""
+    if rules:
+        (repo.path / ".gitmodules").write_text(rules, "utf-8")
+        repo.git("add", ".gitmodules")
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+    repo.git("commit", "-q", "-m", "link")
+
+
+async def own_snapshot(depot: Depot, repo: UserRepoFixture) -> ObjectId:
+    """Take a snapshot of a user's own checkout."""
+    head, user_repo = commit_of(repo), await locate(repo.path)
+    return await snapshot_working_tree(
+        depot, user_repo.root, base_commit=head, trusted_commit=head, head_commit=head
+    )

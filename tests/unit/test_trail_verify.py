@@ -1,65 +1,29 @@
 """Tampering with the file itself: every kind is found, and named for what it is."""
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from pev.errors import PevError, TrailCorrupt
 from pev.events import Kind
-from pev.models import RepoId, RunId, digest_of, repo_stream, run_stream
+from pev.models import digest_of, run_stream
 from pev.trail.blobs import pack
 from pev.trail.faults import FaultKind
-from pev.trail.log import SqlNodes, event_of, payload_digest
-from pev.trail.merkle import append_leaf, leaf_hash
 from pev.trail.store import Trail
-from pev.trail.verify import VerifyReport
-from support.trail_events import event, opened, record_run
-
-RUN = RunId("00000001")
-OTHER = RunId("00000002")
+from support.tampering import RUN, kinds, move, opened_raw, small_trail, verify
+from support.trail_events import event
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A closed trail of 29 events: two runs, and one event of a repository that stands alone at the end."""
-    file = tmp_path / "trail.sqlite3"
-    with Trail.open(file) as trail:
-        record_run(trail, RUN)
-        record_run(trail, OTHER)
-        trail.append(repo_stream(RepoId("app-1")), [event(Kind.COMMAND_RAN, n=1)], expected_version=None)
-        assert trail.head().size == 29
-        assert trail.verify().intact
-    return file
+    return small_trail(tmp_path)
 
 
 @pytest.fixture
 def file(path: Path) -> Iterator[sqlite3.Connection]:
-    """The same trail as an intruder has it."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    yield connection
-    connection.close()
-
-
-def verify(path: Path) -> VerifyReport:
-    with Trail.open(path) as trail:
-        return trail.verify()
-
-
-def kinds(report: VerifyReport) -> dict[FaultKind, list[int | None]]:
-    """Say which faults were found, and where."""
-    out: dict[FaultKind, list[int | None]] = {}
-    for fault in report.faults:
-        out.setdefault(fault.kind, []).append(fault.seq)
-    return out
-
-
-def move(file: sqlite3.Connection, old: int, new: int) -> None:
-    file.execute("UPDATE events SET seq = ? WHERE seq = ?", (new, old))
+    with opened_raw(path) as connection:
+        yield connection
 
 
 def test_an_untouched_record_is_consistent_and_says_what_that_leaves_open(path: Path) -> None:
@@ -335,176 +299,3 @@ def test_a_changed_schema_is_named(path: Path, file: sqlite3.Connection, stateme
 
     assert kinds(report).keys() == {FaultKind.SCHEMA_CHANGED}
     assert report.faults[0].detail == detail
-
-
-def cut(file: sqlite3.Connection, size: int) -> None:
-    """Roll the whole file back to its first events, as an intruder would who knows PEV."""
-    file.execute("DELETE FROM events WHERE seq >= ?", (size,))
-    file.execute("DELETE FROM nodes WHERE (place + 1) << level > ?", (size,))
-
-
-def test_a_cut_tail_is_only_seen_against_a_checkpoint(path: Path, file: sqlite3.Connection) -> None:
-    """Inside of the file nothing is left that could tell; the report says so instead of claiming more."""
-    with Trail.open(path) as trail:
-        kept = trail.head()
-    cut(file, 20)
-    with Trail.open(path) as trail:
-        trail.rebuild()
-
-        assert trail.verify().summary == "consistent; roll-back not excluded"
-        report = trail.verify(expected=kept)
-
-    assert kinds(report) == {FaultKind.ROLLED_BACK: [None]}
-    assert report.faults[0].detail == "the checkpoint covers 29 events, the log has 20"
-
-
-def test_a_forked_log_is_only_seen_against_a_checkpoint(path: Path, file: sqlite3.Connection) -> None:
-    """Rolled back and grown again by other events, with a tree and projections that fit."""
-    with Trail.open(path) as trail:
-        kept = trail.head(size=25)
-    cut(file, 20)
-    with Trail.open(path) as trail:
-        trail.rebuild()
-        for n in range(12):
-            trail.append(repo_stream(RepoId("b")), [event(Kind.COMMAND_RAN, n=n)], expected_version=n)
-
-        assert trail.verify().intact
-        report = trail.verify(expected=kept)
-
-    assert kinds(report) == {FaultKind.FORKED: [None]}
-
-
-def test_a_history_that_was_written_anew_is_only_seen_against_a_checkpoint(
-    path: Path, file: sqlite3.Connection
-) -> None:
-    """The intruder changes an envelope and computes the whole tree again."""
-    with Trail.open(path) as trail:
-        kept = trail.head()
-    file.execute("UPDATE events SET envelope = replace(envelope, 'claude-code', 'cursor') WHERE seq = 5")
-    file.execute("DELETE FROM nodes")
-    nodes = SqlNodes(file)
-    for seq, envelope in file.execute(
-        "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
-    ).fetchall():
-        append_leaf(nodes, seq, leaf_hash(envelope))
-
-    with Trail.open(path) as trail:
-        assert trail.verify().intact
-        assert kinds(trail.verify(expected=kept)) == {FaultKind.FORKED: [None]}
-
-
-def test_a_log_that_extends_its_checkpoint_is_consistent_with_it(path: Path) -> None:
-    """Old heads stay valid while the log grows, the empty one too."""
-    with Trail.open(path) as trail:
-        for size in (0, 1, 7, 29):
-            report = trail.verify(expected=trail.head(size=size))
-            assert report.summary == f"consistent; extends the checkpoint of {size} events"
-            assert report.intact
-
-
-def plant_tree(file: sqlite3.Connection) -> None:
-    """Compute the whole tree again, as an intruder would who knows PEV."""
-    file.execute("DELETE FROM nodes")
-    nodes = SqlNodes(file)
-    for seq, envelope in file.execute(
-        "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
-    ).fetchall():
-        append_leaf(nodes, seq, leaf_hash(envelope))
-
-
-def test_an_event_that_cannot_follow_is_found_in_a_tree_that_fits(
-    path: Path, file: sqlite3.Connection
-) -> None:
-    """Versions count up by one and time does not go back, whoever wrote the tree."""
-    change = "replace(envelope, '\"version\":9', '\"version\":8')"
-    file.execute(" ".join(["UPDATE events SET envelope =", change, "WHERE seq = 8"]))
-    plant_tree(file)
-
-    assert 8 in kinds(verify(path))[FaultKind.CHANGED]
-
-
-def test_an_envelope_that_cannot_be_read_is_found_in_a_tree_that_fits(
-    path: Path, file: sqlite3.Connection
-) -> None:
-    """No JSON, another version of ours, or fields of another form."""
-    for seq, change in ((3, b"garbage"), (4, b'{"v":2}'), (5, b'{"v":1}'), (6, b"[]")):
-        file.execute("UPDATE events SET envelope = ? WHERE seq = ?", (change, seq))
-    plant_tree(file)
-
-    assert kinds(verify(path))[FaultKind.CHANGED][:4] == [3, 4, 5, 6]
-    with Trail.open(path) as trail, pytest.raises(TrailCorrupt, match="cannot be read"):
-        trail.event(4)
-
-
-def test_a_payload_that_its_run_cannot_take_is_found_in_a_tree_that_fits(
-    path: Path, file: sqlite3.Connection
-) -> None:
-    """An approval that was forged with everything around it must still make sense as a run."""
-    envelope, salt = file.execute("SELECT CAST(envelope AS BLOB), salt FROM events WHERE seq = 4").fetchone()
-    old = event_of(envelope, None).payload_digest
-    forged = envelope.replace(old.encode(), payload_digest(salt, b"{}").encode())
-    file.execute("UPDATE events SET envelope = ?, payload = '{}' WHERE seq = 4", (forged,))
-    plant_tree(file)
-
-    report = verify(path)
-
-    assert kinds(report) == {FaultKind.CHANGED: [4]}
-    assert "cannot follow in run 00000001" in report.faults[0].detail
-
-
-def test_many_faults_are_counted_and_the_first_are_shown(path: Path, file: sqlite3.Connection) -> None:
-    """A report stays readable, and honest about how much it leaves out."""
-    with Trail.open(path) as trail:
-        many = [event(Kind.COMMAND_RAN, n=n) for n in range(300)]
-        trail.append(repo_stream(RepoId("b")), many, expected_version=0)
-    file.execute("UPDATE events SET payload = '{}' WHERE stream = 'repo:b'")
-
-    report = verify(path)
-
-    assert (report.fault_count, len(report.faults)) == (300, 100)
-    assert report.summary == "not intact: payload changed (300 in all)"
-    assert str(report.faults[0]) == "payload changed at 29: it is not what its envelope binds"
-
-
-def test_verifying_sees_one_moment_while_others_append(path: Path) -> None:
-    """A log that grows during the examination is not a fault."""
-    with Trail.open(path) as trail, trail._database.reading() as moment:
-        before = moment.execute("SELECT count(*) FROM events").fetchone()
-        trail.append(run_stream(RunId("00000009")), [opened()], expected_version=0)
-        assert moment.execute("SELECT count(*) FROM events").fetchone() == before
-        assert trail.verify().intact
-
-
-def everything(path: Path) -> list[object]:
-    """All that a trail says, but for the labels of blobs, which nothing binds."""
-    with Trail.open(path) as trail:
-        events = [trail.event(seq) for seq in range(trail.head().size)]
-        runs = list(trail.runs())
-        blobs = [trail.get_blob(gate.report).data for run in runs for gate in run.gates if gate.report]
-        return [trail.verify(), events, runs, blobs, trail.findings(), trail.approvals()]
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_no_flipped_bit_goes_unnoticed(path: Path, data: st.DataObject) -> None:
-    """Whatever bit of the file turns, either it is found or nothing that the trail says has changed."""
-    original = everything(path)
-    size = path.stat().st_size
-    offset = data.draw(st.integers(100, size - 1))
-    bit = 1 << data.draw(st.integers(0, 7))
-    copy = path.parent / "copy.sqlite3"
-    shutil.copyfile(path, copy)
-    with copy.open("r+b") as raw:
-        raw.seek(offset)
-        byte = raw.read(1)[0]
-        raw.seek(offset)
-        raw.write(bytes([byte ^ bit]))
-
-    try:
-        report = verify(copy)
-        assert not report.intact or everything(copy) == original
-    except PevError:
-        pass  # a file that does not open is noticed, too
-    finally:
-        for leftover in path.parent.glob("copy.sqlite3*"):
-            leftover.unlink()
