@@ -1,7 +1,8 @@
 """Reads what coverage measured, and demands it of the changed lines and of the total.
 
-The total must not fall below the floor, or below the base's where the base is under the floor. Of the
-lines that the change wrote, as many per cent must be run by a test as the floor says.
+The total must not fall below the floor, or below the base's where the base is under the floor; one that
+falls only because covered lines are gone is none that fell. Of the lines that the change wrote, as many per
+cent must be run by a test as the floor says.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,14 @@ def total_of(report: Mapping[str, Any] | None) -> float | None:
     value = totals.get("percent_covered") if isinstance(totals, dict) else None
     statements = totals.get("num_statements") if isinstance(totals, dict) else 0
     return float(value) if isinstance(value, int | float) and statements else None
+
+
+def missing_of(report: Mapping[str, Any] | None) -> int | None:
+    """Give how many lines and branches no test ran, or None if nothing was measured."""
+    totals = report.get("totals") if report else None
+    if total_of(report) is None or not isinstance(totals, dict):
+        return None
+    return int(totals.get("missing_lines") or 0) + int(totals.get("missing_branches") or 0)
 
 
 def lines_of(report: Mapping[str, Any] | None, prefix: str) -> dict[str, Lines]:
@@ -75,10 +84,15 @@ def changed_lines_findings(
     return found, note
 
 
-def total_findings(make: FindingMaker, total: float, base: float | None, floor: float) -> list[Finding]:
-    """Give the finding about a total that fell; `base` is the base's total, None if there is none."""
+def total_findings(
+    make: FindingMaker, total: float, base: float | None, floor: float, *, grown: int | None = None
+) -> list[Finding]:
+    """Give the finding about a total that fell; `base` is the base's total, None if there is none.
+
+    `grown` says by how many lines and branches that no test runs grew; None if that is not known.
+    """
     limit = floor if base is None else min(floor, base)
-    if total >= limit - _TOLERANCE:
+    if total >= limit - _TOLERANCE or (base is not None and grown is not None and grown <= 0):
         return []
     was = "" if base is None else f"; it was {base:.2f} %"
     return [

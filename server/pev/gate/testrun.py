@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from pev.gate.coverage import total_of
 from pev.gate.interface import CheckJob, Checkout, Interpreter
 from pev.gate.layout import read_layout
 from pev.gate.outputs import ended_badly
@@ -126,7 +127,16 @@ async def run_tests(
         reach=job.reach,
     )
     story = _read_report(report)
-    run = _believe(done, story, job.clock.limit_s, _read_json(measured) if coverage else None)
+    seen = _read_json(measured) if coverage else None
+    if (
+        coverage and total_of(seen) is None
+    ):  # its configuration reports what is installed, and we run what is here
+        again = checkout.scratch / f"coverage-{label}-again.json"
+        packages = [f"{path}/*" if path.is_dir() else str(path) for path in read_layout(folder).packages]
+        wide = [f"--include={','.join(packages)}"]
+        await _write_json(job, checkout, interpreter, data_file(checkout, label), again, wide)
+        seen = _read_json(again) or seen
+    run = _believe(done, story, job.clock.limit_s, seen)
     return replace(run, rootdir=config.parent if config else folder)
 
 
@@ -140,13 +150,8 @@ async def contexts_of(
 ) -> dict[str, dict[int, frozenset[str]]]:
     """Give the tests that ran each line of some files; empty where coverage did not remember."""
     target = checkout.scratch / "contexts.json"
-    argv = [str(interpreter.python), "-P", "-B", "-m", "coverage", "json", "-q", "--show-contexts"]
-    argv += [f"--data-file={data}", "--include=" + ",".join(str(checkout.root / path) for path in paths)]
-    argv += ["--fail-under=0", "-o", str(target)]
-    folder = job.folder(checkout)
-    await job.bench.run(
-        argv, cwd=folder, checkout=checkout, clock=job.clock, toolbox=interpreter, writable=True
-    )
+    wanted = ["--show-contexts", "--include=" + ",".join(str(checkout.root / path) for path in paths)]
+    await _write_json(job, checkout, interpreter, data, target, wanted)
     files = (_read_json(target) or {}).get("files")
     out: dict[str, dict[int, frozenset[str]]] = {}
     for name, one in (files if isinstance(files, dict) else {}).items():
@@ -157,6 +162,22 @@ async def contexts_of(
             for line, tests in (lines if isinstance(lines, dict) else {}).items()
         }
     return out
+
+
+async def _write_json(
+    job: CheckJob, checkout: Checkout, interpreter: Interpreter, data: Path, target: Path, wanted: list[str]
+) -> None:
+    """Report what coverage recorded once more, otherwise than the run did."""
+    argv = [str(interpreter.python), "-P", "-B", "-m", "coverage", "json", "-q", *wanted]
+    argv += [f"--data-file={data}", "--fail-under=0", "-o", str(target)]
+    await job.bench.run(
+        argv,
+        cwd=job.folder(checkout),
+        checkout=checkout,
+        clock=job.clock,
+        toolbox=interpreter,
+        writable=True,
+    )
 
 
 def _has_contexts(folder: Path) -> bool:

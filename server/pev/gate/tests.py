@@ -12,7 +12,7 @@ from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Effect, Finding, Severity
 from pev.gate.contract import criteria_findings
 from pev.gate.controls import Controlled, Controls
-from pev.gate.coverage import changed_lines_findings, lines_of, spans, total_findings, total_of
+from pev.gate.coverage import changed_lines_findings, lines_of, missing_of, spans, total_findings, total_of
 from pev.gate.held_harness import waiting
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.oracle import compare_runs, plan_oracle, reason_of
@@ -73,7 +73,11 @@ class Tests(Check):
             reason=_summary(run),
             unmeasured=run.broken,
             outside=run.killed,
-            facts={"failed": sorted(run.failed_ids), "coverage": total_of(run.coverage)},
+            facts={
+                "failed": sorted(run.failed_ids),
+                "coverage": total_of(run.coverage),
+                "missing": missing_of(run.coverage),
+            },
         )
 
     async def _candidate(self, room: _Room) -> Measured:
@@ -182,8 +186,10 @@ class Tests(Check):
         found = []
         if total < floor:
             base = await job.base()
-            known = base.facts.get("coverage") if base is not None else None
-            found += total_findings(room.make, total, known, floor)
+            facts = base.facts if base is not None else {}
+            missing, had = missing_of(run.coverage), facts.get("missing")
+            grown = missing - had if isinstance(missing, int) and isinstance(had, int) else None
+            found += total_findings(room.make, total, facts.get("coverage"), floor, grown=grown)
         lines = lines_of(run.coverage, job.root)
         more, note = changed_lines_findings(job, room.make, lines, floor)
         unmeasured = await self._reached_only_by_old_failures(room, confirmed)
