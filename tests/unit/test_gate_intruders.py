@@ -148,3 +148,11 @@ def test_names_that_depend_on_something_are_no_disguise(line: str) -> None:
 @given(st.text(max_size=200))
 def test_every_text_can_be_looked_at(text: str) -> None:
     assert all(one.line >= 1 for one in find_disguises(text))
+
+
+def test_a_project_that_is_a_tool_itself_may_grow() -> None:
+    """Its package hid the released one before the change too."""
+    present = {"src/pluggy/__init__.py", "src/pluggy/_warnings.py"}
+
+    assert not list(find_intruders(["src/pluggy/_warnings.py"], present, ["src"]))
+    assert list(find_intruders(sorted(present), present, ["src"]))

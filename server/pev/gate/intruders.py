@@ -117,18 +117,24 @@ def find_intruders(
                 "Move the code to where linters look.",
                 Effect.HOLDS,
             )
-        elif found := _shadow(pure, present, roots):
+        elif found := _shadow(pure, present, roots, new):
             yield found
 
 
-def _shadow(path: PurePosixPath, present: Collection[str], roots: Collection[str]) -> Intruder | None:
-    """Say whether a file makes a module at an import root that hides one of the tools or of Python."""
+def _shadow(
+    path: PurePosixPath, present: Collection[str], roots: Collection[str], new: Collection[str]
+) -> Intruder | None:
+    """Say whether a file makes a module at an import root that hides one of the tools or of Python.
+
+    A package that was there before hides what it hid: the project may be that tool itself.
+    """
     if path.suffix not in (".py", ".pyi", ".so", ".pyd"):
         return None
     for root in _import_roots(path, present, roots):
         relative = path.relative_to(root)
         name = relative.parts[0] if len(relative.parts) > 1 else relative.name.partition(".")[0]
-        if len(relative.parts) > 1 and f"{normpath(f'{root}/{name}')}/__init__.py" not in present:
+        package = f"{normpath(f'{root}/{name}')}/__init__.py"
+        if len(relative.parts) > 1 and (package not in present or package not in new):
             continue
         if name in _TOOLS:
             return Intruder(
