@@ -6,11 +6,13 @@ the base's finding of the same rule and message, in the lines that were replaced
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
-from pev.findings import Finding
+from pev.findings import Age, Finding
+from pev.gate.interface import Measured, Side
 from pev.models import Digest
+from pev.repos.objects import Change, Status
 
 AGING: Final = ("lint", "types")
 """Checks whose messages say what is wrong closely enough; those of `security` are too general."""
@@ -62,3 +64,32 @@ def _replaced(old: str, new: str) -> list[tuple[range, range]]:
         for tag, low, high, start, end in rows
         if tag == "replace"
     ]
+
+
+async def settle_age(
+    measured: Measured,
+    base: Measured | None,
+    changes: Iterable[Change],
+    read: Callable[[Side, str], Awaitable[bytes | None]],
+) -> Measured:
+    """Mark the findings as old that a change only touched; `read` gives a file of one side."""
+    held = {one.fingerprint for one in measured.findings}
+    gone = [one for one in (base.findings if base is not None else ()) if one.fingerprint not in held]
+    new = [one for one in measured.findings if one.age is Age.NEW]
+    paths = {one.path for one in new}
+    if not gone or not new:
+        return measured
+    texts: dict[str, tuple[str, str]] = {}
+    was: dict[str, str] = {}
+    for change in changes:
+        if change.path in paths and change.status is not Status.ADDED:
+            was[change.path] = change.old_path
+            sides = (await read(Side.BASE, change.old_path), await read(Side.CANDIDATE, change.path))
+            old, now = ((raw or b"").decode("utf-8", "replace") for raw in sides)
+            texts[change.path] = (old, now)
+    touched = only_touched(new, gone, texts, was)
+    findings = tuple(
+        one.model_copy(update={"age": Age.OLD}) if one.fingerprint in touched else one
+        for one in measured.findings
+    )
+    return measured.model_copy(update={"findings": findings})

@@ -18,10 +18,11 @@ from pev.gate.contract import plan_findings
 from pev.gate.demands import ALWAYS, Language
 from pev.gate.face import Face
 from pev.gate.faces import FACES, PYTHON, belongs_to_tests, face_of, is_any_test_file
+from pev.gate.idle import idle_ones
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.intruders import find_intruders, link_fault
 from pev.gate.subjects import Test
-from pev.gate.suppressions import new_ones
+from pev.gate.suppressions import Suppression, new_ones
 from pev.gate.survey import survey
 from pev.repos.objects import Status
 
@@ -59,6 +60,7 @@ class Integrity(Check):
         async for file in changed_files(job, job.base_tree):
             pairs += _pair(file)
             findings += await to_thread.run_sync(_look, job, make, file, placed)
+        findings += await _suppressed(job, make, pairs)
         findings += await to_thread.run_sync(lambda: list(_compare(job, make, pairs)))
         findings += self._intruders(job, make, placed)
         findings += plan_findings(job, make)
@@ -110,19 +112,34 @@ async def _links(job: CheckJob, make: FindingMaker) -> list[Finding]:
     return out
 
 
-def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
+async def _suppressed(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> list[Finding]:
+    """List new suppressions. Those that hide nothing are told; in a planned file a person decides."""
+    texts = {pair.path: pair.new or "" for pair in pairs}
+    fresh: dict[str, list[Suppression]] = {}
     for face in FACES:
-        texts = {pair.path: (pair.old, pair.new or "") for pair in pairs if pair.face is face}
-        for path, fresh in new_ones(texts, face.suppressions).items():
-            for one in fresh:
-                yield make.make(
-                    f"new-{one.kind}",
-                    f"new suppression: {one.text}",
-                    path=path,
-                    line=one.line,
-                    context=f"{one.text} {one.code}",
-                    remedy=_SUPPRESSED,
-                )
+        sides = {pair.path: (pair.old, pair.new or "") for pair in pairs if pair.face is face}
+        fresh |= await to_thread.run_sync(new_ones, sides, face.suppressions)
+    idle = await idle_ones(job, fresh, texts)
+    out = []
+    for path, one in ((path, one) for path, every in fresh.items() for one in every):
+        hides = (path, one) not in idle
+        effect = Effect.HOLDS if _planned(job, path) else Effect.BLOCKS
+        out.append(
+            make.make(
+                f"new-{one.kind}",
+                f"new suppression: {one.text}" + ("" if hides else "; it hides nothing from this gate"),
+                path=path,
+                line=one.line,
+                context=f"{one.text} {one.code}",
+                severity=Severity.ERROR if hides else Severity.NOTE,
+                effect=effect if hides else Effect.NOTES,
+                remedy=_SUPPRESSED,
+            )
+        )
+    return out
+
+
+def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
     tests = {pair.path: (_tests(pair.old_path, pair.old), _tests(pair.path, pair.new)) for pair in pairs}
     yield from _lost_tests(job, make, tests)
     yield from _aware(make, pairs)

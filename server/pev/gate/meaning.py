@@ -61,6 +61,12 @@ _TRUE_IS_STRICTER: Final = {
     "strict_equality",
 }
 _PACKAGING: Final = ("metadata", "options")
+# what makes releases; no tool of the gate reads it, nor does it say how tests are run
+_RELEASING: Final = (
+    *("aliases", "bdist_wheel", "build_sphinx", "bumpversion", "check-manifest", "devpi:upload"),
+    *("egg_info", "sdist", "upload", "upload_docs", "zest.releaser"),
+)
+_RELEASING_TABLES: Final = ("bumpver", "bumpversion", "commitizen", "semantic_release", "tbump", "towncrier")
 _PYTHON: Final = "project.requires-python"
 _LOWEST: Final = re.compile(r"(?:>=|~=|==)\s*([0-9][0-9.]*[0-9]|[0-9])")
 
@@ -171,6 +177,8 @@ def guarded_tables(table: Mapping[str, Any]) -> dict[str, Any]:
     plugins = points.get("pytest11") if isinstance(points, dict) else None
     requires = project.get("requires-python") if isinstance(project, dict) else None
     out = {key: table[key] for key in ("tool", "build-system") if key in table}
+    if isinstance(out.get("tool"), dict):
+        out["tool"] = {key: value for key, value in out["tool"].items() if key not in _RELEASING_TABLES}
     own: dict[str, Any] = {"entry-points": {"pytest11": plugins}} if plugins else {}
     own |= {"requires-python": requires} if requires is not None else {}
     return out | ({"project": own} if own else {})
@@ -201,5 +209,12 @@ def _setup(raw: bytes | None) -> dict[str, Any] | None:
     return {
         key: value
         for key, value in values.items()
-        if "pytest11" in key + str(value) or key.strip("[").partition(".")[0].rstrip("]") not in _PACKAGING
+        if "pytest11" in key + str(value) or not _is_of_packages(key.strip("[").rstrip("]"))
     }
+
+
+def _is_of_packages(key: str) -> bool:
+    """Say whether a section, or a key with its section before it, is of packaging or releasing alone."""
+    if key.partition(".")[0] in _PACKAGING:
+        return True
+    return any(key == own or key.startswith((f"{own}.", f"{own}:")) for own in _RELEASING)

@@ -23,6 +23,7 @@ from pev.findings import (
     Outcome,
     outcome_of_findings,
 )
+from pev.gate.aging import AGING, settle_age
 from pev.gate.command import Command
 from pev.gate.demands import ALWAYS, BUILT_IN, Project
 from pev.gate.harness import Harness
@@ -171,6 +172,8 @@ class Measurer:
             measured.findings or (measured.unmeasured and self._may_be_skipped(this, check, clock))
         ):
             measured = _compare(measured, await base(), skip=self._may_be_skipped(this, check, clock))
+            if check.name in AGING:
+                measured = await settle_age(measured, await base(), this.changes, this.bench.read)
         return measured.model_copy(update={"findings": _let_through(this.request, measured.findings)})
 
     async def _able_to_fail(self, this: Round, check: Check, job: CheckJob, measured: Measured) -> Measured:
