@@ -29,7 +29,9 @@ async def test_an_edited_line_keeps_its_old_finding(old: GateFixture) -> None:
 
 
 async def test_the_same_finding_elsewhere_is_new(old: GateFixture) -> None:
-    more = OLD.replace('"%s" % a', 'f"{a}"') + '\n\ndef more(a: int) -> str:\n    return "%s!" % a\n'
+    kept = "\n\ndef kept(a: int) -> int:\n    return a\n"
+    old.on_base({SHOW: OLD + kept})
+    more = OLD.replace('"%s" % a', 'f"{a}"') + kept + '\n\ndef more(a: int) -> str:\n    return "%s!" % a\n'
 
     report = await old.judge({SHOW: more})
 
