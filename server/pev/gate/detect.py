@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from pev.gate.detected import Detected, DetectedProject
+from pev.gate.golang.finder import find_modules
 from pev.gate.interface import Depot
 from pev.models import ObjectId
 
@@ -34,7 +35,7 @@ _NOT_OURS: Final = {
 Finder = Callable[[Depot, ObjectId, Sequence[str]], Awaitable[list[DetectedProject]]]
 """Lists the projects of one language in a tree whose paths are given."""
 
-FINDERS: Final[tuple[Finder, ...]] = ()
+FINDERS: Final[tuple[Finder, ...]] = (find_modules,)
 
 
 async def detect(depot: Depot, commit: ObjectId) -> Detected:

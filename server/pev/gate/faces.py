@@ -4,6 +4,7 @@ from typing import Final
 
 from pev.gate.demands import Language
 from pev.gate.face import Face, Manifest
+from pev.gate.golang.face import GO
 from pev.gate.subjects import inventory, is_test_file, is_test_ground
 from pev.gate.suppressions import find
 
@@ -15,7 +16,7 @@ PYTHON: Final = Face(
     inventory=inventory,
     suppressions=find,
 )
-FACES: Final[tuple[Face, ...]] = (PYTHON,)
+FACES: Final[tuple[Face, ...]] = (PYTHON, GO)
 
 
 def face_of(path: str) -> Face | None:

@@ -13,26 +13,35 @@ from pev.gate.demands import Language, Policy
 from pev.gate.deps import Deps
 from pev.gate.environment import Environments
 from pev.gate.format import Format
+from pev.gate.golang.deps import GoDeps
+from pev.gate.golang.security import GoSecurity
+from pev.gate.golang.static import GoFormat, GoLint, GoTypes
+from pev.gate.golang.tests import GoTests
+from pev.gate.golang.toolbox import GoBoxes
 from pev.gate.install import Interpreters
 from pev.gate.integrity import Integrity
 from pev.gate.interface import Check, ToolboxMaker
 from pev.gate.lens import Absent, Lens
 from pev.gate.lint import Lint
+from pev.gate.osv import OsvAuditor
 from pev.gate.security import Security
 from pev.gate.tests import Tests
 from pev.gate.types import Types
 
 PLAIN: Final[tuple[type[Check], ...]] = (Format, Lint, Types, Tests, Security)
+GO: Final[tuple[type[Check], ...]] = (GoFormat, GoLint, GoTypes, GoTests, GoSecurity)
 
 
 def makers(config: Config, environments: Environments) -> Mapping[Language, ToolboxMaker]:
     """Give who makes the toolboxes of each language."""
-    return {Language.PYTHON: Interpreters(environments)}
+    return {Language.PYTHON: Interpreters(environments), Language.GO: GoBoxes(config)}
 
 
 def all_checks(config: Config, environments: Environments) -> tuple[Check, ...]:
     """Give every check that PEV brings, apart from the one that is always on."""
-    return (*(kind() for kind in PLAIN), Deps(Auditor(config), environments))
+    osv = OsvAuditor(config)
+    plain = (kind() for kind in (*PLAIN, *GO))
+    return (*plain, Deps(Auditor(config), environments), GoDeps(osv))
 
 
 def checks_for(policy: Policy, config: Config, environments: Environments) -> tuple[Lens, ...]:
