@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pev.gate.coverage import total_of
+from pev.gate.early import count_imports
 from pev.gate.interface import CheckJob, Checkout, Interpreter
 from pev.gate.layout import read_layout
 from pev.gate.outputs import ended_badly
@@ -136,8 +137,13 @@ async def run_tests(
         wide = [f"--include={','.join(packages)}"]
         await _write_json(job, checkout, interpreter, data_file(checkout, label), again, wide)
         seen = _read_json(again) or seen
+    seen = await count_imports(seen, lambda path: job.bench.read(job.side, _in_repository(job, path)))
     run = _believe(done, story, job.clock.limit_s, seen)
     return replace(run, rootdir=config.parent if config else folder)
+
+
+def _in_repository(job: CheckJob, path: str) -> str:
+    return path if job.root == "." else f"{job.root}/{path}"
 
 
 def data_file(checkout: Checkout, label: str) -> Path:
