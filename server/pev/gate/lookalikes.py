@@ -45,17 +45,21 @@ def twin_of(name: str) -> str | None:
     if own in _KNOWN:
         return None
     for known in sorted(_KNOWN):
-        if len(known) >= _LEAST and _near(own, known):
+        if len(known) >= _LEAST and near(own, known):
             return known
     return None
 
 
-def _near(own: str, known: str) -> bool:
+def near(own: str, known: str, *words: str) -> bool:
+    """Say whether two names differ by one slip of the finger, or by one of some words added to one of them.
+
+    Without `words` these are the ones that packages of Python are usually given.
+    """
     if own.translate(_SAME) == known.translate(_SAME):
         return True
     if abs(len(own) - len(known)) <= 1 and _one_slip(own, known):
         return True
-    return any(own in (extra + known, known + extra) for extra in _EXTRAS if len(known) > _LEAST)
+    return any(own in (extra + known, known + extra) for extra in words or _EXTRAS if len(known) > _LEAST)
 
 
 def _one_slip(one: str, other: str) -> bool:

@@ -1,0 +1,1 @@
+"""What the gate knows of JavaScript and TypeScript, and the tools that it judges them with."""
