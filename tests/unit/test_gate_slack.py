@@ -169,3 +169,17 @@ def test_a_class_that_is_another_for_the_checker_is_held() -> None:
     )
 
     assert [one for one in find_slack("src/app/a.py", "", text) if one.rule == "checker-only"]
+
+
+def test_a_name_for_a_loose_type_is_as_loose_as_what_it_stands_for() -> None:
+    """Writing it out changes nothing; giving it a name hides nothing."""
+    named = "import typing as t\n_opt = t.Optional[t.Any]\n_map = t.Dict[str, _opt]\n"
+    named += "\ndef f(a: _opt, b: _map) -> int: ...\n"
+    plain = "import typing as t\n\ndef f(a: t.Any | None, b: dict[str, t.Any | None]) -> int: ...\n"
+    strict = "import typing as t\n\ndef f(a: str | None, b: dict[str, int]) -> int: ...\n"
+
+    assert not list(find_slack("src/app/a.py", named, plain))
+    assert (
+        len([one for one in find_slack("src/app/a.py", strict, named) if one.rule == "annotation-loosened"])
+        == 2
+    )

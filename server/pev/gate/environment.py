@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 import tomllib
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ from pev.gate.demands import EnvironmentSettings
 from pev.gate.interface import Depot
 from pev.gate.network import index_key, network_env
 from pev.gate.reading import reader_of
-from pev.gate.requirements import TEST_ONLY_FILES, TEST_ONLY_NAMES, Declared, ReadFile, read_declared
+from pev.gate.requirements import NARROWER, Declared, ReadFile, read_declared
 from pev.gate.tools import program, version_of
 from pev.models import Digest, Model, ObjectId, hash_json
 from pev.repos.lock import locked
@@ -138,25 +138,25 @@ class Environments:
         wanted = await self.wanted(depot, tree, root, settings)
         try:
             return wanted, await self._resolve(wanted)
-        except EnvironmentUnavailable:
-            least = await self._tests_alone(depot, tree, root, settings)
-            if least is None or least.lines == wanted.lines:
-                raise
-            return least, await self._resolve(least)
+        except EnvironmentUnavailable as fault:
+            for least in await self._less(depot, tree, root, settings):
+                if least.lines != wanted.lines:
+                    with suppress(EnvironmentUnavailable):
+                        return least, await self._resolve(least)
+            raise fault from None
 
-    async def _tests_alone(
+    async def _less(
         self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings
-    ) -> Wanted | None:
-        """Give what tests and the type check need, None if the project does not say that apart."""
+    ) -> list[Wanted]:
+        """Give what tests and the type check need, and what tests alone do, as far as that is said apart."""
         if settings.groups is not None or settings.extras is not None or settings.requirements is not None:
-            return None
-        own, tests = (
+            return []
+        every = [
             settings.model_copy(update={"groups": names, "extras": names, "requirements": files})
-            for names, files in (((), ()), (TEST_ONLY_NAMES, TEST_ONLY_FILES))
-        )
-        bare = await self.wanted(depot, tree, root, own)
-        least = await self.wanted(depot, tree, root, tests)
-        return least if least.lines != bare.lines else None
+            for names, files in (((), ()), *NARROWER)
+        ]
+        bare, *narrower = [await self.wanted(depot, tree, root, one) for one in every]
+        return [one for one in narrower if one.lines != bare.lines]
 
     def _resolution(self, wanted: Wanted) -> Path:
         return self._folder / "resolved" / f"{wanted.key}.txt"

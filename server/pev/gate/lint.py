@@ -35,17 +35,8 @@ class Lint(Ruff):
     weight: ClassVar[int] = 20
     words: ClassVar[tuple[str, ...]] = ("check", "--no-fix", "--no-fix-only", "--no-unsafe-fixes")
     defects: ClassVar[tuple[str, ...]] = (
-        "syntax",
-        "invalid-syntax",
-        "E9",
-        "F4",
-        "F5",
-        "F6",
-        "F7",
-        "F8",
-        "F9",
-        "PLE",
-        "W605",
+        *("syntax", "invalid-syntax", "E9", "PLE", "W605"),
+        *("F402", "F404", "F406", "F407", "F50", "F52", "F6", "F7", "F811", "F82", "F9"),
     )
     remedy: ClassVar[str] = "Correct the code; `ruff rule CODE` explains the rule."
     planted: ClassVar[str] = _PLANTED

@@ -42,11 +42,12 @@ REQUIREMENT_FILES: Final = (
     "test/requirements.txt",
     "testing/requirements.txt",
 )
-TEST_ONLY_NAMES: Final = tuple(name for name in TEST_NAMES if name != "dev")
-TEST_ONLY_FILES: Final = (
-    *(name for name in REQUIREMENT_FILES if "dev" not in name),
-    "requirements/typing.txt",
+_TEST_FILES: Final = tuple(name for name in REQUIREMENT_FILES if "dev" not in name)
+NARROWER: Final = (
+    (tuple(name for name in TEST_NAMES if name != "dev"), (*_TEST_FILES, "requirements/typing.txt")),
+    (("test", "tests", "testing"), _TEST_FILES),
 )
+"""Names of groups and extras, and files, without what is for development, and of what is for tests alone."""
 _OPTION: Final = re.compile(r"^(--?[A-Za-z-]+)(?:[= ]+(.*))?$")
 _INDEX_OPTIONS: Final = {
     "-i",

@@ -7,7 +7,7 @@ base does not have counts. Each of these can be honest, so each holds the change
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from pev.findings import Effect
@@ -22,6 +22,8 @@ _APART: Final = "the type checker and the interpreter are given different code"
 # these take anything by their nature
 _OPEN: Final = {"__eq__", "__ne__", "__contains__", "__exit__", "__aexit__", "__setattr__"}
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_TYPE = (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
+_DEEP: Final = 5
 
 
 class _Slot(NamedTuple):
@@ -66,17 +68,23 @@ def _looser(before: ast.Module, after: ast.Module) -> Iterator[Seen]:
             yield Seen("annotation-loosened", now.line, message, Effect.HOLDS, _HELP)
 
 
-def _loose_names(tree: ast.Module) -> frozenset[str]:
-    """Give the names that stand for any type at all in this file."""
-    names = {"Any", "object", "Incomplete"}
+def _loose_names(tree: ast.Module) -> Mapping[str, int]:
+    """Give the names that stand for any type at all in this file, or hold such ones, with how many."""
+    names = dict.fromkeys(("Any", "object", "Incomplete"), 1)
+    aliases: list[tuple[str, ast.expr]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            names |= {one.asname for one in node.names if one.asname and one.name in names}
-        elif isinstance(node, ast.Assign) and _last(node.value) in names:
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif (own := _declared_alias(node)) and _last(own[1]) in names:
-            names.add(own[0])
-    return frozenset(names)
+            names |= {one.asname: 1 for one in node.names if one.asname and one.name in names}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, _TYPE):
+            aliases += [(target.id, node.value) for target in node.targets if isinstance(target, ast.Name)]
+        elif own := _declared_alias(node):
+            aliases.append(own)
+    for _ in range(_DEEP):  # one may be made of others
+        found = {name: count for name, value in aliases if (count := _looseness(value, names))}
+        if found.items() <= names.items():
+            break
+        names |= found
+    return names
 
 
 def _declared_alias(node: ast.AST) -> tuple[str, ast.expr] | None:
@@ -100,16 +108,20 @@ def _last(node: ast.AST) -> str:
     return ""
 
 
-def _looseness(node: ast.expr, names: Collection[str]) -> int:
+def _looseness(node: ast.expr, names: Mapping[str, int]) -> int:
     """Count how often a type says `Any`; a type that is written as a text is read too."""
     count = 0
     for inner in ast.walk(node):
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
             quoted = parse(inner.value.strip())
-            count += sum(_is_name(one) and _last(one) in names for one in ast.walk(quoted)) if quoted else 0
-        elif _is_name(inner):
-            count += _last(inner) in names
+            count += sum(_weight(one, names) for one in ast.walk(quoted)) if quoted else 0
+        else:
+            count += _weight(inner, names)
     return count
+
+
+def _weight(node: ast.AST, names: Mapping[str, int]) -> int:
+    return names.get(_last(node), 0) if _is_name(node) else 0
 
 
 def _is_name(node: ast.AST) -> bool:
@@ -129,7 +141,7 @@ def _slots(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, _Slot]]:
             name = prefix + ast.unparse(node.target)
             yield name, _Slot(node.annotation, node.lineno, required=False)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            if isinstance(node.value, ast.Name | ast.Attribute | ast.Subscript | ast.BinOp):
+            if isinstance(node.value, _TYPE):
                 yield prefix + node.targets[0].id, _Slot(node.value, node.lineno, required=False)
         else:
             for field in ("body", "orelse", "finalbody"):
