@@ -5,6 +5,7 @@ from typing import Final
 from pev.gate.demands import Language
 from pev.gate.face import Face, Manifest
 from pev.gate.golang.face import GO
+from pev.gate.javascript.face import JAVASCRIPT
 from pev.gate.subjects import inventory, is_test_file, is_test_ground
 from pev.gate.suppressions import find
 
@@ -16,7 +17,7 @@ PYTHON: Final = Face(
     inventory=inventory,
     suppressions=find,
 )
-FACES: Final[tuple[Face, ...]] = (PYTHON, GO)
+FACES: Final[tuple[Face, ...]] = (PYTHON, GO, JAVASCRIPT)
 
 
 def face_of(path: str) -> Face | None:

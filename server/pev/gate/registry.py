@@ -21,6 +21,13 @@ from pev.gate.golang.toolbox import GoBoxes
 from pev.gate.install import Interpreters
 from pev.gate.integrity import Integrity
 from pev.gate.interface import Check, ToolboxMaker
+from pev.gate.javascript.deps import NodeDeps
+from pev.gate.javascript.format import Format as NodeFormat
+from pev.gate.javascript.lint import Lint as NodeLint
+from pev.gate.javascript.security import NodeSecurity
+from pev.gate.javascript.tests import NodeTests
+from pev.gate.javascript.toolbox import NodeBoxes
+from pev.gate.javascript.types import Types as NodeTypes
 from pev.gate.lens import Absent, Lens
 from pev.gate.lint import Lint
 from pev.gate.osv import OsvAuditor
@@ -30,18 +37,24 @@ from pev.gate.types import Types
 
 PLAIN: Final[tuple[type[Check], ...]] = (Format, Lint, Types, Tests, Security)
 GO: Final[tuple[type[Check], ...]] = (GoFormat, GoLint, GoTypes, GoTests, GoSecurity)
+NODE: Final[tuple[type[Check], ...]] = (NodeFormat, NodeLint, NodeTypes, NodeTests, NodeSecurity)
 
 
 def makers(config: Config, environments: Environments) -> Mapping[Language, ToolboxMaker]:
     """Give who makes the toolboxes of each language."""
-    return {Language.PYTHON: Interpreters(environments), Language.GO: GoBoxes(config)}
+    return {
+        Language.PYTHON: Interpreters(environments),
+        Language.GO: GoBoxes(config),
+        Language.JAVASCRIPT: NodeBoxes(config),
+    }
 
 
 def all_checks(config: Config, environments: Environments) -> tuple[Check, ...]:
     """Give every check that PEV brings, apart from the one that is always on."""
     osv = OsvAuditor(config)
-    plain = (kind() for kind in (*PLAIN, *GO))
-    return (*plain, Deps(Auditor(config), environments), GoDeps(osv))
+    plain = (kind() for kind in (*PLAIN, *GO, *NODE))
+    node = NodeDeps(osv, NodeBoxes(config))
+    return (*plain, Deps(Auditor(config), environments), GoDeps(osv), node)
 
 
 def checks_for(policy: Policy, config: Config, environments: Environments) -> tuple[Lens, ...]:

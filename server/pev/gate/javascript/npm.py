@@ -6,7 +6,7 @@ with those of a repository.
 
 import json
 import os
-from functools import lru_cache
+import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 from pev import proc
 from pev.errors import EnvironmentUnavailable
 from pev.gate.network import network_env
-from pev.models import Model
+from pev.models import Digest, Model, hash_json
 from pev.proc import Ending
 from pev.text import one_line
 
 _LIMIT_S: Final = 900.0
 _ASKED_S: Final = 60.0
+_FRESH_S: Final = 60.0
 _QUIET: Final = (
     "--ignore-scripts",
     "--no-audit",
@@ -46,7 +47,9 @@ class Versions(Model):
         return urlsplit(self.registry).hostname or ""
 
 
-@lru_cache(maxsize=8)
+_KNOWN: Final[dict[Digest, tuple[float, Versions]]] = {}
+
+
 def find_node(path: str) -> Path:
     """Give the absolute path of node, links resolved. Raises ToolMissing."""
     return proc.find_program("node", path).resolve()
@@ -57,19 +60,23 @@ class Npm:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: Versions | None = None
 
     async def versions(self) -> Versions:
-        """Find out what is here, once. Raises ToolMissing, EnvironmentUnavailable."""
-        if self._known is None:
-            node = find_node(self._env()["PATH"])
-            said = [await self._say([str(node), "--version"])]
-            said += [
-                await self._say([self._program(), *words])
-                for words in (("--version",), ("config", "get", "registry"))
-            ]
-            self._known = Versions(node=said[0].lstrip("v"), npm=said[1], registry=said[2], program=node)
-        return self._known
+        """Find out what is here; an answer holds for a minute. Raises ToolMissing, EnvironmentUnavailable."""
+        env = self._env()
+        asked = hash_json(sorted(env.items()))
+        said_at, known = _KNOWN.get(asked, (0.0, None))
+        if known is None or time.monotonic() - said_at > _FRESH_S:
+            node = find_node(env["PATH"])
+            npm = self._program()
+            known = Versions(
+                node=(await self._say([str(node), "--version"])).lstrip("v"),
+                npm=await self._say([npm, "--version"]),
+                registry=await self._say([npm, "config", "get", "registry"]),
+                program=node,
+            )
+            _KNOWN[asked] = (time.monotonic(), known)
+        return known
 
     async def run(self, words: list[str], cwd: Path) -> str:
         """Run a command of npm in a folder of ours; give the code of its error, "" if it did well.

@@ -34,7 +34,7 @@ class Told:
 
 
 def read_events(path: Path, inside: Place, place: Place) -> Told:
-    """Read the events of node:test; `inside` gives paths relative to the project, `place` to the repository."""
+    """Read the events of node:test; `inside` makes paths relative to the project, `place` to the whole."""
     told = Told()
     groups: dict[str, list[str]] = {}
     for row in _rows(path):
