@@ -1,6 +1,7 @@
 """What every test stands on: a home of its own, a pinned git identity, and no touch of the real home."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +54,16 @@ _SLOW_TESTS: Final = tuple(
 """Attempts to break out that take long or want a quiet machine; `make test` samples the other topics."""
 
 
+_PROGRAMS: Final = {"needs_cargo": "cargo", "needs_go": "go"}
+"""Programs without which tests with these markers are skipped."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what cannot run inside a gate, and what takes long."""
+    missing = {mark: name for mark, name in _PROGRAMS.items() if shutil.which(name) is None}
     for item in items:
+        for mark in [mark for mark in missing if item.get_closest_marker(mark) is not None]:
+            item.add_marker(pytest.mark.skip(reason=f"{missing[mark]} is not installed here"))
         if item.path.name.startswith("test_breakout_") and item.path.parent.name == "integration":
             item.add_marker(pytest.mark.xdist_group("breakout"))  # one child makes all the attempts
         if item.path.name in _SLOW_TESTS:

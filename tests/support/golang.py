@@ -76,8 +76,13 @@ MODULE: Final = {
 DOUBLE: Final = CALC + "\n// Double gives twice as much.\nfunc Double(a int) int {\n\treturn 2 * a\n}\n"
 DOUBLE_TEST: Final = (
     CALC_TEST
-    + '\nfunc TestDouble(t *testing.T) {\n\tif got := Double(4); got != 8 {\n\t\tt.Errorf("Double(4) = %d", got)\n'
-    + "\t}\n}\n"
+    + """
+func TestDouble(t *testing.T) {
+	if got := Double(4); got != 8 {
+		t.Errorf("Double(4) = %d", got)
+	}
+}
+"""
 )
 
 

@@ -18,6 +18,7 @@ from pev.text import one_line
 _RESULTS: Final = {"pass": Result.PASSED, "fail": Result.FAILED, "skip": Result.SKIPPED}
 _AT: Final = re.compile(r"^\s*(?P<file>[\w./-]+\.go):(?P<line>\d+):? ?(?P<text>.*)$")
 _BLOCK: Final = re.compile(r"^(?P<path>.+\.go):(?P<low>\d+)\.\d+,(?P<high>\d+)\.\d+ \d+ (?P<count>\d+)$")
+_MARK: Final = re.compile(r"^\s*--- (?:PASS|FAIL|SKIP): (\S+) \(")
 _EMPTY: Final = re.compile(r"^[\s{}()\[\],;]*(//.*)?$")
 _MAX_OUTPUT: Final = 200
 
@@ -28,9 +29,9 @@ class Story:
 
     results: dict[tuple[str, str], Result] = field(default_factory=dict)
     begun: set[tuple[str, str]] = field(default_factory=set)
+    marked: set[tuple[str, str]] = field(default_factory=set)
     ended: dict[str, Result] = field(default_factory=dict)
     output: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    empty: set[str] = field(default_factory=set)
     plain: list[str] = field(default_factory=list)
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -38,11 +39,11 @@ class Story:
         action, package, test = (str(event.get(key, "")) for key in ("Action", "Package", "Test"))
         key = (package, test)
         if action == "output":
-            lines = self.output.setdefault(key, [])
+            lines, text = self.output.setdefault(key, []), str(event.get("Output", "")).rstrip("\n")
             if len(lines) < _MAX_OUTPUT:
-                lines.append(str(event.get("Output", "")).rstrip("\n"))
-            if "[no test files]" in str(event.get("Output", "")):
-                self.empty.add(package)
+                lines.append(text)
+            if (mark := _MARK.match(text)) is not None and mark[1] == test:
+                self.marked.add(key)
         elif not test and action in _RESULTS:
             self.ended[package] = _RESULTS[action]
         elif action == "run":
@@ -51,8 +52,12 @@ class Story:
             self.results[key] = _RESULTS[action]
 
     def unfinished(self) -> list[str]:
-        """Name the tests that began and have no end."""
-        return sorted(test for package, test in self.begun - self.results.keys())
+        """Name the tests that began and have no end of their own.
+
+        When the process ends well in the middle of a test, Go calls the test passed.
+        """
+        lost = {key for key in self.begun if key not in self.results or key not in self.marked}
+        return sorted(test for package, test in lost)
 
     def failures(self, place: Callable[[str], str], repo: Callable[[str, str], str]) -> Iterable[Failed]:
         """Give the tests that failed, and packages that failed without one.

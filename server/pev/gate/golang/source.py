@@ -51,7 +51,7 @@ def inventory(source: str) -> dict[str, Test] | None:
     out: dict[str, Test] = {}
     for node in tree.children():
         name = _named(node)
-        if node.kind() != "function_declaration" or not _TEST.match(name):
+        if node.kind() != "function_declaration" or not _TEST.match(name) or name == "TestMain":
             continue
         if name.startswith("Example") and not _has_output(node):
             continue

@@ -165,6 +165,7 @@ class GoBoxes(ToolboxMaker):
             done = await proc.run(argv, cwd=cwd, env=env, limit_s=_LIMIT_S)
             await to_thread.run_sync(shutil.rmtree, work, True)
             if done.ok:
+                folder.mkdir(parents=True, exist_ok=True)  # nothing but local replacements leaves it out
                 (folder / _COMPLETE).write_text("", encoding="utf-8")
                 return ""
         fault = f"the modules of go.sum cannot be had: {one_line(done.text(), 400)}"
