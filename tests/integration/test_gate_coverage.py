@@ -4,7 +4,8 @@ from pev.findings import Outcome
 from support.gates import GateFixture, rules_of
 from support.repos import CALC, PYPROJECT
 
-INSTALLED = PYPROJECT + '\n[tool.coverage.report]\ninclude = ["*/site-packages/app/*"]\n'
+RELATIVE = PYPROJECT.replace("[tool.coverage.run]", "[tool.coverage.run]\nrelative_files = true")
+INSTALLED = RELATIVE + '\n[tool.coverage.report]\ninclude = ["*/site-packages/app/*"]\n'
 
 
 async def test_a_report_of_what_is_installed_is_made_of_what_is_here(gate: GateFixture) -> None:

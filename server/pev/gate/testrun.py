@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from pev.gate.coverage import total_of
@@ -133,7 +133,10 @@ async def run_tests(
         coverage and total_of(seen) is None
     ):  # its configuration reports what is installed, and we run what is here
         again = checkout.scratch / f"coverage-{label}-again.json"
-        packages = [f"{path}/*" if path.is_dir() else str(path) for path in read_layout(folder).packages]
+        packages = [
+            f"{path.relative_to(folder)}{'/*' if path.is_dir() else ''}"
+            for path in read_layout(folder).packages
+        ]
         wide = [f"--include={','.join(packages)}"]
         await _write_json(job, checkout, interpreter, data_file(checkout, label), again, wide)
         seen = _read_json(again) or seen
@@ -156,7 +159,9 @@ async def contexts_of(
 ) -> dict[str, dict[int, frozenset[str]]]:
     """Give the tests that ran each line of some files; empty where coverage did not remember."""
     target = checkout.scratch / "contexts.json"
-    wanted = ["--show-contexts", "--include=" + ",".join(str(checkout.root / path) for path in paths)]
+    # relative to the project: that fits whether coverage wrote down relative paths or absolute ones
+    own = [PurePosixPath(path).relative_to(job.root).as_posix() for path in paths]
+    wanted = ["--show-contexts", f"--include={','.join(own)}"]
     await _write_json(job, checkout, interpreter, data, target, wanted)
     files = (_read_json(target) or {}).get("files")
     out: dict[str, dict[int, frozenset[str]]] = {}
