@@ -30,7 +30,8 @@ class Face:
 
     `configs` are patterns of file names, in lower case, that steer its tools: any change of one is held.
     `manifests` are by file name. `test_files` are patterns of names, or of whole paths where they have a
-    slash; `test_folders` hold what belongs to tests without being one. `inventory` gives None for a file
+    slash; `test_folders` hold what belongs to tests without being one. `inline` says that tests stand in
+    product files too. `inventory` gives None for a file
     that cannot be parsed. `aware` says in which words product code comes to know of a test runner, with the
     lines.
     """
@@ -44,6 +45,7 @@ class Face:
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     test_folders: frozenset[str] = frozenset({"test", "tests", "testing"})
     aware: Callable[[str], tuple[tuple[int, str], ...]] = lambda _: ()
+    inline: bool = False
 
     def reads(self, path: str) -> bool:
         """Say whether a file is source of this language."""

@@ -168,7 +168,7 @@ def _aware(make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:
 
 def _tests(path: str | None, text: str | None) -> dict[str, Test] | None:
     face = face_of(path or "")
-    if path is None or text is None or face is None or not is_any_test_file(path):
+    if path is None or text is None or face is None or not (face.inline or is_any_test_file(path)):
         return {}
     return face.inventory(text)
 

@@ -31,7 +31,11 @@ _HELP: Final = "Make the test pass by correcting the code; the log holds the who
 
 
 class RunnerTests(Check):
-    """Tests with coverage, in the project's own dependencies. `face` is that of the language."""
+    """Tests with coverage, in the project's own dependencies. `face` is that of the language.
+
+    Where a language has no tool that `measures_coverage`, none is demanded, and the control replaces every
+    function that the change touches.
+    """
 
     __test__ = False
     name = "tests"
@@ -39,6 +43,7 @@ class RunnerTests(Check):
     runs_code: ClassVar[bool] = True
     needs_environment: ClassVar[bool] = True
     own_checkout: ClassVar[bool] = True
+    measures_coverage: ClassVar[bool] = True
     face: ClassVar[Face]
 
     @abstractmethod
@@ -218,6 +223,8 @@ async def _cover(room: Room, confirmed: list[Failed]) -> tuple[list[Finding], st
     floor = job.project.coverage_floor
     floor = job.policy.coverage_floor if floor is None else floor
     total = total_of(run.coverage, room.counts)
+    if not room.runner.measures_coverage:
+        return [], f"coverage is not measured for {room.runner.face.language}", None
     if run.coverage is None or total is None:
         fault = "coverage was not measured: no statement of the project was seen"
         return [], "", None if floor == 0 or not room.touches_code() else fault

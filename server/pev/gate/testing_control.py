@@ -55,9 +55,8 @@ class Control:
 
     async def _subjects(self) -> list[_Subject]:
         room, out = self._room, []
-        for path, lines in sorted((room.run.coverage or {}).items()):
-            executed = lines.executed & room.job.changed_lines.get(path, frozenset())
-            raw = await room.job.bench.read(room.job.side, path) if executed and room.counts(path) else None
+        for path, executed in sorted(room.ran().items()):
+            raw = await room.job.bench.read(room.job.side, path)
             if raw is not None:
                 source = raw.decode("utf-8", "replace")
                 out.append(_Subject(path, source, tuple(room.runner.breaks(path, source, executed))))
@@ -68,7 +67,8 @@ class Control:
         end = time.monotonic() + max(room.job.settings.mutation_s, 0.3 * room.run.seconds, _LEAST_S)
         originals = {one.path: one.source for one in subjects}
         chosen = list(_interleaved(subjects))
-        noticed, missed = 0, []
+        noticed = 0
+        missed: list[tuple[_Subject, Unit]] = []
         for subject, unit in chosen[:_MOST_UNITS]:
             if noticed + len(missed) and time.monotonic() > end:
                 break
@@ -128,9 +128,12 @@ class Control:
         )
 
     def _missed(self, subject: _Subject, unit: Unit) -> Finding:
+        said = f"tests run {unit.name}, and none fails when it fails at once instead"
+        if not self._room.runner.measures_coverage:
+            said = f"no test fails when {unit.name} fails at once instead"
         return self._room.make.make(
             "unnoticed-change",
-            f"tests run {unit.name}, and none fails when it fails at once instead",
+            said,
             path=subject.path,
             line=min(unit.lines),
             context=f"unnoticed-change {unit.name}",

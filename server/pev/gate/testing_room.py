@@ -22,6 +22,10 @@ class Runner(Protocol):
         """How the language shows itself in files."""
 
     @property
+    def measures_coverage(self) -> bool:
+        """Whether its runs say which lines were run."""
+
+    @property
     def label(self) -> str:
         """The check's name, told apart from those of other languages."""
 
@@ -57,6 +61,15 @@ class Room:
         """Give the ids of the tests that fail on the base."""
         base = await self.job.base()
         return frozenset(base.facts.get("failed", ())) if base is not None else frozenset()
+
+    def ran(self) -> dict[str, frozenset[int]]:
+        """Give the changed lines of product code that tests ran, by path; all of them if nothing tells."""
+        changed = self.job.changed_lines
+        if not self.runner.measures_coverage:
+            return {path: lines for path, lines in changed.items() if lines and self.counts(path)}
+        measured = self.run.coverage or {}
+        found = {path: one.executed & changed.get(path, frozenset()) for path, one in measured.items()}
+        return {path: lines for path, lines in found.items() if lines and self.counts(path)}
 
     def counts(self, path: str) -> bool:
         """Say whether a file is product code of this project."""
