@@ -31,7 +31,7 @@ class Format(NodeTool):
         if uses_biome(job, checkout, box, "prettier"):
             return await measure_biome(self.name, "format", job, checkout, box, paths, _REMEDY)
         ignored = job.folder(checkout) / ".prettierignore"
-        words = ["--list-different", "--ignore-unknown", "--no-color", "--log-level=warn"]
+        words = ["--list-different", "--ignore-unknown", "--no-color"]
         words += [f"--ignore-path={ignored if ignored.is_file() else checkout.scratch / 'no-ignore'}"]
         done = await start(job, checkout, box, bin_of(box, "prettier"), [*words, "--", *(paths or (".",))])
         if done.ending is not Ending.EXITED:

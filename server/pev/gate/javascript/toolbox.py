@@ -111,9 +111,7 @@ class NodeBoxes(ToolboxMaker):
         """
         versions = await self._npm.versions()
         folder = await self._install(await read_wanted(depot, tree, root, versions.host), versions)
-        hidden = folder / "node_modules" / ".package-lock.json"
-        lock = read_lock(hidden.read_bytes()) if hidden.is_file() else Lock()
-        return {one.pin for one in lock.packages}
+        return _installed(folder)
 
     async def _install(self, wanted: Wanted, versions: Versions) -> Path:
         """Give the folder in which everything is installed, made if it is not there."""
@@ -143,12 +141,35 @@ class NodeBoxes(ToolboxMaker):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
         if wanted.packages:
-            words = ["ci"] if wanted.is_locked else ["install", "--package-lock=false"]
-            if await self._npm.run(words, folder):
-                await self._npm.run([*words, "--legacy-peer-deps"], folder)
+            await self._run_npm(folder, wanted)
         marker = folder / f".{_COMPLETE}.{os.getpid()}"
         marker.write_text("{}", encoding="utf-8")
         marker.replace(folder / _COMPLETE)
+
+    async def _run_npm(self, folder: Path, wanted: Wanted) -> None:
+        """Install what is locked; without a lock file what is asked for.
+
+        `npm ci` refuses a lock file in which optional packages for other machines are missing, as they are
+        where the registry does not have them. Then a plain installation counts if all of it is locked.
+        """
+        words = ["ci"] if wanted.is_locked else ["install", "--package-lock=false"]
+        try:
+            if await self._npm.run(words, folder):
+                await self._npm.run([*words, "--legacy-peer-deps"], folder)
+        except EnvironmentUnavailable:
+            if not wanted.is_locked:
+                raise
+            locked_pins = {one.pin for one in read_lock(wanted.lock_text().encode()).packages}
+            await self._npm.run(["install", "--no-save"], folder)
+            if not _installed(folder) <= locked_pins:
+                raise
+
+
+def _installed(folder: Path) -> set[tuple[str, str]]:
+    """Give name and version of everything that npm says it installed."""
+    hidden = folder / "node_modules" / ".package-lock.json"
+    lock = read_lock(hidden.read_bytes()) if hidden.is_file() else Lock()
+    return {one.pin for one in lock.packages}
 
 
 def _key(wanted: Wanted, versions: Versions) -> str:

@@ -10,8 +10,10 @@ from pev.errors import EnvironmentUnavailable
 from pev.gate.interface import Depot
 from pev.gate.javascript.packages import (
     DEPENDENCIES,
+    LOCK,
     MANIFEST,
     OTHER_LOCKS,
+    SHRINKWRAP,
     bare_lock,
     bare_manifest,
     declared,
@@ -39,6 +41,10 @@ class Wanted(Model):
     is_locked: bool = False
     packages: bool = False
     members: dict[str, str] = Field(default_factory=dict)
+
+    def lock_text(self) -> str:
+        """Give the lock file, "" if there is none."""
+        return next((self.files[name] for name in (SHRINKWRAP, LOCK) if name in self.files), "")
 
 
 async def read_wanted(depot: Depot, tree: str, root: str, host: str) -> Wanted:
