@@ -93,12 +93,12 @@ async def run_tests(
     label: str,
     select: Sequence[str] = (),
     coverage: bool = False,
-    contexts: bool = False,
+    reached: Sequence[str] = (),
 ) -> TestRun:
     """Run the tests of a project in a checkout, all of them or those that `select` names.
 
-    `label` names the run's files apart from those of other runs in the same checkout. With `contexts`
-    coverage remembers which test ran which line.
+    `label` names the run's files apart from those of other runs in the same checkout. Of the files
+    `reached` coverage remembers which test ran which line.
     """
     folder = job.folder(checkout)
     report = checkout.scratch / f"report-{label}.jsonl"
@@ -111,12 +111,13 @@ async def run_tests(
     )  # the gate's own slots are what runs at once
     if coverage:
         argv += [*_coverage_options(folder), f"--cov-report=json:{measured}", "--cov-fail-under=0"]
-        argv += ["--cov-context=test"] if contexts and not _has_contexts(folder) else []
     if job.settings.without_markers:
         argv += ["-m", " and ".join(f"not {marker}" for marker in job.settings.without_markers)]
     argv += select
     argv += [] if any(not one.startswith("--") for one in select) else job.settings.paths
     env = {"COVERAGE_FILE": str(data_file(checkout, label))}
+    if reached and coverage and not _has_contexts(folder):
+        env["PEV_REACHED"] = json.dumps([str(checkout.root / path) for path in reached])
     done = await job.bench.run(
         argv,
         cwd=folder,

@@ -56,8 +56,9 @@ class Tests(Check):
             interpreter = await job.bench.interpreter(job.side, checkout, job.root)
             if fault := await _set_up(job, checkout, interpreter):
                 return Measured(unmeasured=fault, outside=True)
-            compared = job.side is Side.CANDIDATE and job.base_tree is not None and _touches_code(job)
-            run = await run_tests(job, checkout, interpreter, label="main", coverage=True, contexts=compared)
+            compared = job.side is Side.CANDIDATE and job.base_tree is not None
+            reached = _changed_code(job) if compared else ()
+            run = await run_tests(job, checkout, interpreter, label="main", coverage=True, reached=reached)
         except (EnvironmentUnavailable, ToolMissing) as exc:
             return Measured(unmeasured=str(exc), outside=True)
         prefix = job.repo_path(run.rootdir, checkout)
@@ -241,10 +242,12 @@ def _skipped_by_product(room: _Room) -> list[Finding]:
     return found
 
 
-def _touches_code(job: CheckJob) -> bool:
-    """Say whether a change touches code that is no test: then the controls ask which test ran which line."""
+def _changed_code(job: CheckJob) -> tuple[str, ...]:
+    """Give the changed files that are code and no tests: the controls ask which tests ran their lines."""
     paths = (change.path for change in job.changes if change.status is not Status.DELETED)
-    return any(path.endswith(".py") and not is_test_ground(path) and job.in_project(path) for path in paths)
+    return tuple(
+        path for path in paths if path.endswith(".py") and not is_test_ground(path) and job.in_project(path)
+    )
 
 
 def _blocked(job: CheckJob, findings: list[Finding]) -> bool:
