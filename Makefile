@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REPO ?=
 TASK ?=
+PROJECT ?=
+CASE ?=
 # how the tests share the cores; `make test PARALLEL=` runs them one after the other
 PARALLEL ?= -n 2 --dist loadgroup
 
-.PHONY: help setup demo test test-all gate lint lock corpus bench docs wheel clean
+.PHONY: help setup demo test test-all gate lint lock corpus honest bench docs wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +46,9 @@ lint: setup
 
 corpus: setup ## the evasions in tests/evasions against the gate; what gets through stands in known.toml
 	@PYTHONPATH=tests $(BIN)/python -m support.evasions
+
+honest: setup ## the honest changes in tests/honest through the gate; needs a package index
+	@PYTHONPATH=tests $(BIN)/python -m support.honest $(if $(PROJECT),--project $(PROJECT)) $(if $(CASE),--case $(CASE))
 
 bench: setup ## print the ratios of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
