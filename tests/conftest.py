@@ -54,7 +54,7 @@ _SLOW_TESTS: Final = tuple(
 """Attempts to break out that take long or want a quiet machine; `make test` samples the other topics."""
 
 
-_PROGRAMS: Final = {"needs_cargo": "cargo", "needs_go": "go"}
+_PROGRAMS: Final = {"needs_cargo": "cargo", "needs_go": "go", "needs_node": "npm"}
 """Programs without which tests with these markers are skipped."""
 
 
