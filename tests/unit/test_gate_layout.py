@@ -118,3 +118,46 @@ def test_an_installed_project_has_its_metadata_and_scripts(tmp_path: Path) -> No
     scripts = {path.name for path in (tmp_path / "venv/bin").iterdir() if not path.is_symlink()}
     assert scripts == {"run"}
     assert made.bins[0] == tmp_path / "venv/bin"
+
+
+SETUP_PY = """\
+from setuptools import setup
+
+setup(
+    name="old-app",
+    version="1.2",
+    entry_points={"console_scripts": ["old = old_app.cli:main"], "old.plugins": "one = old_app:One"},
+)
+"""
+
+
+def test_an_old_project_says_in_setup_py_who_it_is(tmp_path: Path) -> None:
+    """Its tests call the script, and ask for the version, as if it were installed."""
+    write(tmp_path, "old_app/__init__.py", setup__py=SETUP_PY)
+
+    layout = read_layout(tmp_path)
+
+    assert (layout.name, layout.version) == ("old-app", "1.2")
+    assert layout.scripts == {"old": "old_app.cli:main"}
+    assert layout.entry_points == {"old.plugins": {"one": "old_app:One"}}
+
+
+def test_entry_points_are_read_from_setup_cfg_and_from_a_text(tmp_path: Path) -> None:
+    cfg = "[options.entry_points]\nold.plugins =\n    One = old_app:One\n"
+    text = "'''\n    [console_scripts]\n    new = old_app.cli:new\n'''"
+    write(tmp_path, "old_app/__init__.py", setup__cfg=cfg, setup__py=f"setup(entry_points={text})\n")
+
+    layout = read_layout(tmp_path)
+
+    assert layout.scripts == {"new": "old_app.cli:new"}
+    assert layout.entry_points == {"old.plugins": {"One": "old_app:One"}}
+
+
+@pytest.mark.parametrize(
+    "script", ["setup(", "setup(entry_points=make())", "setup(entry_points='no [')", "x = 1"]
+)
+def test_a_setup_py_that_says_nothing_plain_says_nothing(tmp_path: Path, script: str) -> None:
+    """It is never run."""
+    write(tmp_path, "old_app/__init__.py", setup__py=script)
+
+    assert read_layout(tmp_path).scripts == {}

@@ -190,7 +190,7 @@ async def test_locks_of_poetry_and_pdm_bind_what_is_installed_and_are_whole() ->
         assert (chosen.locked, chosen.locks, chosen.has_lock) == ({"d": ("1",)}, (name,), True)
 
 
-async def test_a_setup_script_and_other_locks_are_for_the_audit_only() -> None:
+async def test_needs_of_a_build_and_other_locks_are_for_the_audit_only() -> None:
     files = {
         "setup.py": "setup(install_requires=['a==1'])\n",
         "setup.cfg": "[options]\nsetup_requires = b\n[options.extras_require]\nweb = c\n",
@@ -201,7 +201,7 @@ async def test_a_setup_script_and_other_locks_are_for_the_audit_only() -> None:
     chosen = await declared(files, EnvironmentSettings())
 
     assert (set(audited.wanted), audited.locked) == ({"a==1", "b", "c"}, {"d": ("1",)})
-    assert (chosen.wanted, chosen.locked, audited.has_lock) == ((), {}, False)
+    assert (chosen.wanted, chosen.locked, audited.has_lock) == (("a==1",), {}, False)
 
 
 @pytest.mark.parametrize(
@@ -219,3 +219,15 @@ def test_the_head_of_a_script_is_read(head: str, wanted: tuple[str, ...]) -> Non
 
 def test_a_head_that_cannot_be_read_is_a_fault() -> None:
     assert len(read_script("# /// script\n# dependencies = [\n# ///\n", "a.py").faults) == 1
+
+
+async def test_an_environment_takes_what_old_projects_say_in_setup_py_and_setup_cfg() -> None:
+    """Without it their tests cannot import what they test."""
+    files = {
+        "setup.py": "setup(install_requires=['a'], setup_requires=['b'],"
+        " extras_require={'tests': ['c'], 'docs': ['d']})\n",
+        "setup.cfg": "[options.extras_require]\ntest = e\ndocs = f\n",
+    }
+
+    assert set((await declared(files, EnvironmentSettings())).wanted) == {"a", "c", "e"}
+    assert set((await declared(files)).wanted) == {"a", "b", "c", "d", "e", "f"}

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from pev.gate.setup_script import described, points_of
 from pev.models import Model
 
 _NOT_CODE: Final = {
@@ -50,19 +51,28 @@ def read_layout(project: Path) -> Layout:
     tool = _dict(table.get("tool"))
     poetry = _dict(tool.get("poetry"))
     setup = _setup_cfg(project)
+    script = _setup_py(project)
     roots = _roots(project, tool, setup)
     packages = tuple(
         sorted({found for root in roots for found in _packages(root, is_project=root == project)})
     )
-    name = str(own.get("name") or poetry.get("name") or setup.get("metadata", "name", fallback="") or "")
-    points = {key: _words(value) for key, value in _dict(own.get("entry-points")).items()}
+    names = (
+        own.get("name"),
+        poetry.get("name"),
+        setup.get("metadata", "name", fallback=""),
+        script.get("name"),
+    )
+    name = next((str(one) for one in names if one and isinstance(one, str)), "")
+    points = _points(setup, script)
+    points |= {key: _words(value) for key, value in _dict(own.get("entry-points")).items()}
+    scripts = points.pop("console_scripts", {})
     return Layout(
         name=name,
-        version=_version(project, own, tool, setup, packages),
+        version=_version(project, own, tool, setup, script, packages),
         roots=roots,
         packages=packages,
         requires=tuple(line for line in own.get("dependencies") or () if isinstance(line, str)),
-        scripts=_words(own.get("scripts")) | _words(poetry.get("scripts")),
+        scripts=scripts | _words(own.get("scripts")) | _words(poetry.get("scripts")),
         entry_points=points,
     )
 
@@ -81,6 +91,21 @@ def _setup_cfg(project: Path) -> configparser.RawConfigParser:
     except (OSError, ValueError, configparser.Error):
         return configparser.RawConfigParser()
     return parser
+
+
+def _setup_py(project: Path) -> dict[str, Any]:
+    try:
+        return described((project / "setup.py").read_bytes())
+    except OSError:
+        return {}
+
+
+def _points(setup: configparser.RawConfigParser, script: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Give the entry points that setup.cfg and setup.py declare."""
+    section = "options.entry_points"
+    written = dict(setup.items(section)) if setup.has_section(section) else {}
+    found = points_of(script.get("entry_points"))
+    return found | points_of({group: lines.strip().splitlines() for group, lines in written.items()})
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -146,10 +171,11 @@ def _version(
     own: Mapping[str, Any],
     tool: Mapping[str, Any],
     setup: configparser.RawConfigParser,
+    script: Mapping[str, Any],
     packages: tuple[Path, ...],
 ) -> str:
     """Give the version that is written down somewhere; 0.0.0 if it comes from elsewhere."""
-    for value in (own.get("version"), _dict(tool.get("poetry")).get("version")):
+    for value in (own.get("version"), _dict(tool.get("poetry")).get("version"), script.get("version")):
         if isinstance(value, str):
             return value
     written = setup.get("metadata", "version", fallback="")

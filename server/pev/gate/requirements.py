@@ -22,6 +22,7 @@ from pev.gate.poetry import poetry_lines
 from pev.gate.setup_script import required
 from pev.models import Model
 
+_Wants = Callable[[str], bool]
 ReadFile = Callable[[str], Awaitable[bytes | None]]
 TEST_NAMES: Final = ("test", "tests", "testing", "dev", "typing", "types")
 REQUIREMENT_FILES: Final = (
@@ -146,9 +147,12 @@ async def read_declared(
     prefix = PurePosixPath(root)
     table = await _read_toml(read, (prefix / "pyproject.toml").as_posix(), got)
     _from_project(table, settings, got, (prefix / "pyproject.toml").as_posix())
-    await _from_setup_cfg(read, prefix, got, everything=settings is None)
-    if settings is None:
-        await _from_setup_py(read, (prefix / "setup.py").as_posix(), got)
+
+    def wants(extra: str) -> bool:
+        return _chosen(extra, settings.extras if settings else None, everything=settings is None)
+
+    await _from_setup_cfg(read, prefix, got, wants, everything=settings is None)
+    await _from_setup_py(read, (prefix / "setup.py").as_posix(), got, None if settings is None else wants)
     files: Iterable[str] = REQUIREMENT_FILES
     if settings is not None and settings.requirements is not None:
         files = settings.requirements
@@ -321,13 +325,13 @@ async def _read_lock(read: ReadFile, prefix: PurePosixPath, name: str, got: _Col
     return lock
 
 
-async def _from_setup_py(read: ReadFile, path: str, got: _Collector) -> None:
-    for line in required(await read(path) or b""):
+async def _from_setup_py(read: ReadFile, path: str, got: _Collector, wants: _Wants | None) -> None:
+    for line in required(await read(path) or b"", wants):
         got.add(line, path)
 
 
 async def _from_setup_cfg(
-    read: ReadFile, prefix: PurePosixPath, got: _Collector, *, everything: bool
+    read: ReadFile, prefix: PurePosixPath, got: _Collector, wants: _Wants, *, everything: bool
 ) -> None:
     path = (prefix / "setup.cfg").as_posix()
     raw = await read(path)
@@ -340,9 +344,10 @@ async def _from_setup_cfg(
         got.faults.append(f"{path}: {exc.message.splitlines()[0]}")
         return
     wanted = [("options", "install_requires"), ("options", "tests_require")]
+    extras = "options.extras_require"
+    named = parser.options(extras) if parser.has_section(extras) else ()
+    wanted += [(extras, key) for key in named if wants(key)]
     if everything:
-        extras = "options.extras_require"
-        wanted += [(extras, key) for key in (parser.options(extras) if parser.has_section(extras) else ())]
         wanted.append(("options", "setup_requires"))
     for section, key in wanted:
         for line in parser.get(section, key, fallback="").splitlines():

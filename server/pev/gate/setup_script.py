@@ -5,7 +5,9 @@ code that runs when the project is built.
 """
 
 import ast
-from collections.abc import Iterator
+import configparser
+import textwrap
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pev.gate.syntax import parse
@@ -102,15 +104,47 @@ def _value(node: ast.expr) -> Any:
         return None
 
 
-def required(raw: bytes) -> tuple[str, ...]:
-    """List the requirements that stand in a setup.py as plain values, whatever it does with them."""
+def required(raw: bytes, wants: Callable[[str], bool] | None = None) -> tuple[str, ...]:
+    """List the requirements that stand in a setup.py as plain values, whatever it does with them.
+
+    With `wants` only those of the project and of its tests, and of the extras whose names it wants.
+    """
     tree = parse(raw)
     out: dict[str, None] = {}
     for node in ast.walk(tree) if tree is not None else ():
         for name, value in _named(node):
-            if name in _REQUIRING:
-                out |= dict.fromkeys(_lines(_value(value)))
+            found = _value(value) if name in _REQUIRING else None
+            if wants is not None and name == "extras_require" and isinstance(found, dict):
+                found = {extra: lines for extra, lines in found.items() if wants(str(extra))}
+            if wants is None or name in ("install_requires", "tests_require", "extras_require"):
+                out |= dict.fromkeys(_lines(found))
     return tuple(out)
+
+
+def described(raw: bytes) -> dict[str, Any]:
+    """Give what a setup.py hands to `setup` as plain values, by name."""
+    tree = parse(raw)
+    calls = [
+        node
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, ast.Call) and _callee(node) == "setup"
+    ]
+    words = [word for call in calls for word in call.keywords if word.arg]
+    return {str(word.arg): found for word in words if (found := _value(word.value)) is not None}
+
+
+def points_of(value: Any) -> dict[str, dict[str, str]]:
+    """Read entry points as setuptools takes them: a text in sections, or a mapping of lines."""
+    parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign] # names keep their case
+    if isinstance(value, dict):
+        groups = {str(group): "\n".join(_lines(lines)) for group, lines in value.items()}
+        value = "\n".join(f"[{group}]\n{lines}" for group, lines in groups.items())
+    try:
+        parser.read_string(textwrap.dedent(value) if isinstance(value, str) else "")
+    except configparser.Error:
+        return {}
+    return {group: dict(parser.items(group)) for group in parser.sections()}
 
 
 def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
