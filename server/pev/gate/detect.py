@@ -9,6 +9,7 @@ from pev.gate.detected import Detected, DetectedProject
 from pev.gate.golang.finder import find_modules
 from pev.gate.interface import Depot
 from pev.gate.javascript.finder import find_projects
+from pev.gate.rust.finder import find_crates
 from pev.models import ObjectId
 
 _TEST_FOLDERS: Final = ("tests", "test", "testing")
@@ -36,7 +37,7 @@ _NOT_OURS: Final = {
 Finder = Callable[[Depot, ObjectId, Sequence[str]], Awaitable[list[DetectedProject]]]
 """Lists the projects of one language in a tree whose paths are given."""
 
-FINDERS: Final[tuple[Finder, ...]] = (find_modules, find_projects)
+FINDERS: Final[tuple[Finder, ...]] = (find_modules, find_crates, find_projects)
 
 
 async def detect(depot: Depot, commit: ObjectId) -> Detected:

@@ -6,6 +6,7 @@ from pev.gate.demands import Language
 from pev.gate.face import Face, Manifest
 from pev.gate.golang.face import GO
 from pev.gate.javascript.face import JAVASCRIPT
+from pev.gate.rust.face import RUST
 from pev.gate.subjects import inventory, is_test_file, is_test_ground
 from pev.gate.suppressions import find
 
@@ -17,7 +18,7 @@ PYTHON: Final = Face(
     inventory=inventory,
     suppressions=find,
 )
-FACES: Final[tuple[Face, ...]] = (PYTHON, GO, JAVASCRIPT)
+FACES: Final[tuple[Face, ...]] = (PYTHON, GO, RUST, JAVASCRIPT)
 
 
 def face_of(path: str) -> Face | None:

@@ -31,12 +31,18 @@ from pev.gate.javascript.types import Types as NodeTypes
 from pev.gate.lens import Absent, Lens
 from pev.gate.lint import Lint
 from pev.gate.osv import OsvAuditor
+from pev.gate.rust.deps import RustDeps
+from pev.gate.rust.security import RustSecurity
+from pev.gate.rust.static import RustFormat, RustLint, RustTypes
+from pev.gate.rust.tests import RustTests
+from pev.gate.rust.toolbox import RustBoxes
 from pev.gate.security import Security
 from pev.gate.tests import Tests
 from pev.gate.types import Types
 
 PLAIN: Final[tuple[type[Check], ...]] = (Format, Lint, Types, Tests, Security)
 GO: Final[tuple[type[Check], ...]] = (GoFormat, GoLint, GoTypes, GoTests, GoSecurity)
+RUST: Final[tuple[type[Check], ...]] = (RustFormat, RustLint, RustTypes, RustTests, RustSecurity)
 NODE: Final[tuple[type[Check], ...]] = (NodeFormat, NodeLint, NodeTypes, NodeTests, NodeSecurity)
 
 
@@ -45,6 +51,7 @@ def makers(config: Config, environments: Environments) -> Mapping[Language, Tool
     return {
         Language.PYTHON: Interpreters(environments),
         Language.GO: GoBoxes(config),
+        Language.RUST: RustBoxes(config),
         Language.JAVASCRIPT: NodeBoxes(config),
     }
 
@@ -52,9 +59,9 @@ def makers(config: Config, environments: Environments) -> Mapping[Language, Tool
 def all_checks(config: Config, environments: Environments) -> tuple[Check, ...]:
     """Give every check that PEV brings, apart from the one that is always on."""
     osv = OsvAuditor(config)
-    plain = (kind() for kind in (*PLAIN, *GO, *NODE))
+    plain = (kind() for kind in (*PLAIN, *GO, *RUST, *NODE))
     node = NodeDeps(osv, NodeBoxes(config))
-    return (*plain, Deps(Auditor(config), environments), GoDeps(osv), node)
+    return (*plain, Deps(Auditor(config), environments), GoDeps(osv), RustDeps(osv), node)
 
 
 def checks_for(policy: Policy, config: Config, environments: Environments) -> tuple[Lens, ...]:
