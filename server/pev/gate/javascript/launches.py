@@ -22,6 +22,7 @@ _REPORTER: Final = Path(__file__).parent.with_name("inside") / "report_node_test
 _SCRIPTS: Final = r"\.[cm]?js"
 _TYPED: Final = r"\.[cm]?[jt]s"
 _NAMES: Final = r"(?:.*[.\-_])?test{0}|test-.+{0}"
+_ROOT: Final = "<root>"
 _LEFT_OUT: Final = {"node_modules", ".git", "coverage"}
 _MEASURES: Final = ("lines", "functions", "branches", "statements")
 _PROVIDERS: Final = ("v8", "istanbul")
@@ -103,10 +104,14 @@ def _node(
 
 def _node_pattern(chosen: Chosen) -> str:
     """Give the pattern of the names of single tests; node holds it against each name by itself."""
-    names = sorted({own.partition("::")[2].rpartition(JOIN)[2] for own in chosen.only or chosen.without})
-    listed = "|".join(re.escape(name).replace("/", "\\/") for name in names)
-    if not listed:
+    wanted = [own.partition("::")[2].split(JOIN) for own in chosen.only or chosen.without]
+    if not wanted:
         return ""
+    # a name that fits lets all below it run: the root's, and those of the groups around what is left out
+    names = (
+        {path[-1] for path in wanted} if chosen.only else {_ROOT, *(name for path in wanted for name in path)}
+    )
+    listed = "|".join(re.escape(name).replace("/", "\\/") for name in sorted(names))
     return f"/^(?:{listed})$/" if chosen.only else f"/^(?!(?:{listed})$)/"
 
 
