@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -143,13 +142,15 @@ def _commit(folder: Path, message: str) -> None:
     _git(folder, "commit", "-q", "-m", message)
 
 
-def _timed(run: Callable[[], object]) -> tuple[float, float]:
-    """Give wall and CPU seconds of something that waits for its child processes."""
+def timed(argv: list[str], folder: Path, env: dict[str, str], *, fails: bool = True) -> tuple[float, float]:
+    """Run a program; give its wall and CPU seconds. Unless it may fail, it ends the benchmark if it does."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.monotonic()
-    run()
+    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, check=False)
     wall = time.monotonic() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0 and not fails:
+        sys.exit(f"{argv} failed: {(done.stdout + done.stderr).decode()[-2000:]}")
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
@@ -171,13 +172,7 @@ def measure_tools(folder: Path, python: Path, scratch: Path) -> dict[str, tuple[
     out = {}
     env = {**os.environ, "COVERAGE_FILE": str(scratch / "coverage.data")}
     for name, argv in plain_tools(folder, python, scratch).items():
-
-        def run(argv: list[str] = argv, name: str = name) -> None:
-            done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, check=False)
-            if done.returncode != 0:
-                sys.exit(f"{name} failed: {(done.stdout + done.stderr).decode()[-2000:]}")
-
-        out[name] = _timed(run)
+        out[name] = timed(argv, folder, env, fails=False)
     return out
 
 
