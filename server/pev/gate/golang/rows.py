@@ -77,11 +77,14 @@ def finding(make: FindingMaker, job: CheckJob, row: Row, checkout: Checkout, rem
     inner = path if job.root == "." else path.removeprefix(f"{job.root}/")
     if path.startswith(("/", "..")) or any(f"/{part}" in f"/{inner}" for part in _NOT_OURS):
         return None
+    # a file is formatted or not: where it first differs is not part of the finding's name
+    named = f"{row.text} {source_line(checkout.root / path, row.line)}"
+    named = row.rule if row.rule == "unformatted" else named
     return make.make(
         row.rule,
         row.text,
         path=path,
         line=row.line,
-        context=f"{row.text} {source_line(checkout.root / path, row.line)}",
+        context=named,
         remedy=remedy,
     )

@@ -89,12 +89,15 @@ def finding(
     path = job.repo_path(row.path, checkout)
     if path.startswith("/") or not (checkout.root / path).is_file():
         return None
+    # a file is formatted or not: where it first differs is not part of the finding's name
+    named = f"{row.text} {source_line(checkout.root / path, row.line)}"
+    named = row.rule if row.rule == "unformatted" else named
     return make.make(
         row.rule,
         f"{row.text} [{row.rule}]",
         path=path,
         line=row.line,
-        context=f"{row.text} {source_line(checkout.root / path, row.line)}",
+        context=named,
         effect=effect,
         remedy=remedy,
     )
