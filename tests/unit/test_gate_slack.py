@@ -183,3 +183,29 @@ def test_a_name_for_a_loose_type_is_as_loose_as_what_it_stands_for() -> None:
         len([one for one in find_slack("src/app/a.py", strict, named) if one.rule == "annotation-loosened"])
         == 2
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("type[set]", "type[set[Any]]"),
+        ("Callable", "Callable[..., Any]"),
+        ("IO", "IO[Any]"),
+        ("dict", "dict[str, Any]"),
+    ],
+)
+def test_writing_out_what_a_bare_generic_means_loosens_nothing(old: str, new: str) -> None:
+    """A generic without parameters lets in anything already."""
+    before, after = (f"def f(a: {one}) -> int: ...\n" for one in (old, new))
+
+    assert not list(find_slack("src/app/a.py", before, after))
+
+
+def test_leaving_out_the_parameters_of_a_generic_loosens() -> None:
+    before, after = (f"def f(a: {one}) -> int: ...\n" for one in ("dict[str, int]", "dict"))
+
+    assert [one.rule for one in find_slack("src/app/a.py", before, after)] == ["annotation-loosened"]
+
+
+def test_a_class_that_is_used_as_a_value_is_no_annotation() -> None:
+    assert not list(find_slack("src/app/a.py", "kind = OrderedSet\n", "kind = set\n"))

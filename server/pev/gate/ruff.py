@@ -17,8 +17,11 @@ from pev.findings import Effect, Finding
 from pev.gate.adoption import is_asked_for
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.outputs import listed, source_line, unusable
+from pev.gate.tools import command
 from pev.proc import Ending
 
+_UNUSED: Final = "RUF100"
+"""A suppression that this version does not need; one that nobody chose is no measure for it."""
 _FORMATS_IN_JSON: Final = Version("0.16")
 _WOULD: Final = re.compile(r"^Would reformat: (.+)$", re.MULTILINE)
 _FAILED: Final = re.compile(r"^error: Failed to parse (.+?):\d+:\d+: ", re.MULTILINE)
@@ -61,7 +64,14 @@ async def _run(check: Ruff, job: CheckJob, checkout: Checkout, paths: tuple[str,
     make = job.maker(check.name)
     chosen = not rows or await is_asked_for(job, "ruff", "ruff.toml", ".ruff.toml")
     found = tuple(
-        _finding(make, row, job.repo_path(row["filename"], checkout), check, chosen=chosen) for row in rows
+        _finding(
+            make,
+            row,
+            job.repo_path(row["filename"], checkout),
+            check,
+            chosen=chosen and (row.get("code") != _UNUSED or tool.argv != command("ruff")),
+        )
+        for row in rows
     )
     return Measured(
         findings=found,

@@ -24,14 +24,31 @@ _OPEN: Final = {"__eq__", "__ne__", "__contains__", "__exit__", "__aexit__", "__
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _TYPE = (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
 _DEEP: Final = 5
+# a generic without its parameters has `Any` in the place of each
+_BARE: Final = (
+    dict.fromkeys(("Generator", "Coroutine"), 3)
+    | dict.fromkeys(
+        ("dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict"), 2
+    )
+    | dict.fromkeys(
+        ("list", "List", "set", "Set", "frozenset", "FrozenSet", "tuple", "Tuple", "type", "Type"), 1
+    )
+    | dict.fromkeys(
+        ("Callable", "Iterable", "Iterator", "Sequence", "Collection", "IO", "Pattern", "Match"), 1
+    )
+    | dict.fromkeys(
+        ("deque", "Deque", "Counter", "Awaitable", "AsyncIterator", "AsyncIterable", "partial"), 1
+    )
+)
 
 
 class _Slot(NamedTuple):
-    """A place for a type: what stands there, its line, and whether something must."""
+    """A place for a type: what stands there, its line, whether something must, and whether it annotates."""
 
     type: ast.expr | None
     line: int
     required: bool
+    annotates: bool = True
 
 
 def find_slack(path: str, old: str | None, new: str) -> Iterator[Seen]:
@@ -63,7 +80,7 @@ def _looser(before: ast.Module, after: ast.Module) -> Iterator[Seen]:
             if was.required:
                 message = f"the annotation of {name} is gone"
                 yield Seen("annotation-removed", now.line, message, Effect.HOLDS, _HELP)
-        elif _looseness(now.type, has) > _looseness(was.type, had):
+        elif _looseness(now.type, has, _bare_of(now)) > _looseness(was.type, had, _bare_of(was)):
             message = f"the annotation of {name} lets in anything now"
             yield Seen("annotation-loosened", now.line, message, Effect.HOLDS, _HELP)
 
@@ -80,7 +97,7 @@ def _loose_names(tree: ast.Module) -> Mapping[str, int]:
         elif own := _declared_alias(node):
             aliases.append(own)
     for _ in range(_DEEP):  # one may be made of others
-        found = {name: count for name, value in aliases if (count := _looseness(value, names))}
+        found = {name: count for name, value in aliases if (count := _looseness(value, names, {}))}
         if found.items() <= names.items():
             break
         names |= found
@@ -108,20 +125,23 @@ def _last(node: ast.AST) -> str:
     return ""
 
 
-def _looseness(node: ast.expr, names: Mapping[str, int]) -> int:
+def _bare_of(slot: _Slot) -> Mapping[str, int]:
+    """Give the generics that lack their parameters if they stand alone; a value may be one as it is."""
+    return _BARE if slot.annotates else {}
+
+
+def _looseness(node: ast.AST, names: Mapping[str, int], bare: Mapping[str, int]) -> int:
     """Count how often a type says `Any`; a type that is written as a text is read too."""
     count = 0
+    given = {id(inner.value) for inner in ast.walk(node) if isinstance(inner, ast.Subscript)}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
             quoted = parse(inner.value.strip())
-            count += sum(_weight(one, names) for one in ast.walk(quoted)) if quoted else 0
-        else:
-            count += _weight(inner, names)
+            count += _looseness(quoted, names, bare) if quoted else 0
+        elif _is_name(inner):
+            alone = bare if id(inner) not in given else {}
+            count += names.get(_last(inner), alone.get(_last(inner), 0))
     return count
-
-
-def _weight(node: ast.AST, names: Mapping[str, int]) -> int:
-    return names.get(_last(node), 0) if _is_name(node) else 0
 
 
 def _is_name(node: ast.AST) -> bool:
@@ -142,7 +162,10 @@ def _slots(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, _Slot]]:
             yield name, _Slot(node.annotation, node.lineno, required=False)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             if isinstance(node.value, _TYPE):
-                yield prefix + node.targets[0].id, _Slot(node.value, node.lineno, required=False)
+                yield (
+                    prefix + node.targets[0].id,
+                    _Slot(node.value, node.lineno, required=False, annotates=False),
+                )
         else:
             for field in ("body", "orelse", "finalbody"):
                 yield from _slots(getattr(node, field, []), prefix)

@@ -17,11 +17,13 @@ from pev.gate.adoption import is_asked_for
 from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.outputs import ended_badly, listed, private_name, source_line, unusable
+from pev.gate.tools import command
 from pev.proc import Ending
 
 _CONFIGS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
 # where nobody chose mypy: what fails when it runs, whatever one thinks of types
 _DEFECTS: Final = ("attr-defined", "call-arg", "name-defined", "syntax", "used-before-def")
+_IDLE: Final = ("unused-ignore",)
 _NEEDS_TRUST: Final = (
     "mypy plugins of the repository run code; trust this policy first: `pev trust`, or --trust"
 )
@@ -81,7 +83,11 @@ class Types(Check):
         make = job.maker(self.name)
         rows = (row for row in _rows(done.stdout) if row.get("severity") == "error")
         chosen = bool(config) or await is_asked_for(job, "mypy")
-        found = tuple(_finding(make, job, row, checkout, chosen=chosen) for row in rows)
+        # a version that nobody chose may not need what theirs does
+        idle = _IDLE if tool.argv == command("mypy") else ()
+        found = tuple(
+            _finding(make, job, row, checkout, chosen=chosen and row.get("code") not in idle) for row in rows
+        )
         conclusive = done.code == 0 or (done.code == 1 and found)
         return Measured(
             findings=found,
