@@ -16,6 +16,7 @@ from pev.gate.testing_room import Room
 from pev.gate.testing_runs import Chosen, Run
 from pev.repos.objects import Change, Status
 
+_FAILS: Final = {True: "cannot even be loaded with", False: "fails on"}
 _HELP: Final = "Keep what the base's test demands, or have the approved plan name this test file."
 
 
@@ -114,10 +115,11 @@ def _compare(room: Room, base_run: Run, old: frozenset[str]) -> list[Finding]:
     """Give the findings of the base's tests on the candidate, against the candidate's own run."""
     found = [
         room.make.make(
-            "base-test-failed",
-            f"{one.id} as it stood on the base fails on this change: {one.reason}",
+            "removed-code-test" if one.is_file else "base-test-failed",
+            f"{one.id} as it stood on the base {_FAILS[one.is_file]} this change: {one.reason}",
             path=one.path,
             context=one.id,
+            effect=Effect.HOLDS if one.is_file else Effect.BLOCKS,
             remedy=_HELP,
         )
         for one in base_run.failures

@@ -114,6 +114,8 @@ async def _read(read: ReadFile, root: str) -> Asked:
     folder, name = place or (root, "")
     raw = await read(joined(folder, name)) if name else None
     lock = read_lock(raw) if raw is not None and name not in OTHER_LOCKS else None
+    if lock is not None and not _locks(lock, folder, root):
+        folder, name, raw, lock = root, "", None, None
     asked: dict[str, Mapping[str, str]] = {}
     overrides: list[str] = []
     fault = f"{joined(folder, name)}: {lock.fault}" if lock is not None and lock.fault else ""
@@ -134,6 +136,11 @@ async def _read(read: ReadFile, root: str) -> Asked:
         tuple(overrides),
     )
     return Asked(asked, tuple(overrides), lock, name, folder, rooted, whole, fault)
+
+
+def _locks(lock: Lock, folder: str, root: str) -> bool:
+    """Say whether a lock file is that of a project: one above it is, if it names the project as a member."""
+    return root == folder or root in {joined(folder, one) for one in lock.members}
 
 
 def _overrides(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
