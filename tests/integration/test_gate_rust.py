@@ -258,7 +258,6 @@ async def test_where_crates_come_from_is_told(rust_gate: GateFixture, osv: OsvFi
     )
 
     result = await gate.check("deps", {"Cargo.toml": asked, "Cargo.lock": lock})
-    types = await gate.check("types", {"Cargo.toml": asked, "Cargo.lock": lock})
 
     assert result.outcome is Outcome.FAILED
     assert rules_of(result) == {
@@ -270,7 +269,15 @@ async def test_where_crates_come_from_is_told(rust_gate: GateFixture, osv: OsvFi
         "direct-requirement",
     }
     assert {name for _, name, _ in osv.asked} == {"bad", "plain", "far"}
-    assert (types.outcome, "not from the registry" in types.reason) == (Outcome.INCONCLUSIVE, True)
+
+
+async def test_what_is_locked_elsewhere_is_not_had(rust_gate: GateFixture) -> None:
+    """No repository and no other registry is ever asked for code."""
+    lock = LOCK + _row("far", "1.0.0", "git+https://example.com/far#0123")
+
+    result = await rust_gate.check("types", {"Cargo.toml": CARGO + 'far = "1"\n', "Cargo.lock": lock})
+
+    assert (result.outcome, "not from the registry" in result.reason) == (Outcome.INCONCLUSIVE, True)
 
 
 async def test_a_plan_lets_a_build_script_run(rust_gate: GateFixture) -> None:
