@@ -4,7 +4,9 @@ What the approved plan names is the plan's word, and is left out. A file whose t
 they were has only moved.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pev.findings import Effect, Finding
@@ -17,6 +19,7 @@ from pev.gate.testing_runs import Chosen, Run
 from pev.repos.objects import Change, Status
 
 _FAILS: Final = {True: "cannot even be loaded with", False: "fails on"}
+_UPWARDS: Final = re.compile(r"(?:\.\.?/)+")
 _HELP: Final = "Keep what the base's test demands, or have the approved plan name this test file."
 
 
@@ -50,7 +53,7 @@ async def _replaced(room: Room, base: str) -> dict[str, bytes | None]:
     """Give the base's versions of test files, helpers and data that the change touched."""
     depot, job = room.job.request.depot, room.job
     out: dict[str, bytes | None] = {}
-    moved = await _moved_bodies(room)
+    moved = await _moved(room)
     for change in job.changes:
         path = change.old_path
         if change.status is Status.ADDED or _is_left_to_others(job, change):
@@ -75,22 +78,40 @@ def _is_own_test(room: Room, path: str) -> bool:
     return room.runner.face.is_test_file(path) and room.job.in_project(path) and ground_of(path) is None
 
 
-async def _moved_bodies(room: Room) -> set[tuple[str, str]]:
-    """Give name and code of every test in the files that the change adds."""
-    out: set[tuple[str, str]] = set()
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What the test files hold that the change adds: name and code of each test, and their lines."""
+
+    tests: frozenset[tuple[str, str]]
+    lines: frozenset[str]
+
+
+async def _moved(room: Room) -> _Moved:
+    tests: set[tuple[str, str]] = set()
+    lines: set[str] = set()
     face = room.runner.face
     for change in room.job.changes:
         if change.status in (Status.ADDED, Status.RENAMED) and face.is_test_file(change.path):
             raw = await room.job.request.depot.read_blob(room.job.request.snapshot, change.path) or b""
-            found = face.inventory(raw.decode("utf-8", "replace")) or {}
-            out |= {(name, test.body) for name, test in found.items()}
-    return out
+            text = raw.decode("utf-8", "replace")
+            tests |= {(name, test.body) for name, test in (face.inventory(text) or {}).items()}
+            lines |= _lines(text)
+    return _Moved(frozenset(tests), frozenset(lines))
 
 
-def _all_in(room: Room, path: str, old: bytes, moved: set[tuple[str, str]]) -> bool:
-    face = room.runner.face
-    tests = face.inventory(old.decode("utf-8", "replace")) if face.is_test_file(path) else None
-    return bool(tests) and all((name, test.body) in moved for name, test in (tests or {}).items())
+def _all_in(room: Room, path: str, old: bytes, moved: _Moved) -> bool:
+    """Say whether a file that is gone went elsewhere as it was: its tests, and what stands around them."""
+    face, text = room.runner.face, old.decode("utf-8", "replace")
+    tests = face.inventory(text) if face.is_test_file(path) else None
+    if not tests or not _lines(text) <= moved.lines:
+        return False
+    return all((name, test.body) in moved.tests for name, test in tests.items())
+
+
+def _lines(text: str) -> set[str]:
+    """Give the lines of a file; how many folders up a path leads says only where the file stands."""
+    plain = (" ".join(_UPWARDS.sub("", line).split()) for line in text.splitlines())
+    return {line for line in plain if line}
 
 
 async def _fell_silent(room: Room, run: Run, select: set[str]) -> str | None:

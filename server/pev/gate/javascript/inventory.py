@@ -88,11 +88,13 @@ def _tests(
         words = words_of(child)
         kind = _kind(words, inside=inside)
         callback = _callback(child)
-        if not kind or not _named(child):
+        # the method of anything may be called `test`: one that declares is given what to run
+        foreign = bool(words) and words[0] not in _GROUPS | _TESTS and callback is None
+        if not kind or foreign or not _named(child):
             yield from _tests(child, groups, skips, inside=inside)
             continue
         name = (*groups, _name(child, words))
-        own = skips + _skips(child, words)
+        own = skips + _skips(child, words, within=kind == "test")
         if kind == "test":
             yield JOIN.join(name), child, own
         if callback is not None:
@@ -158,11 +160,11 @@ def literal(node: "SgNode") -> str | None:
 _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\0": "\0", "\\b": "\b", "\\f": "\f", "\\v": "\v"}
 
 
-def _skips(call: "SgNode", words: list[str]) -> int:
-    """Count what keeps a test or a group from running, or from counting."""
+def _skips(call: "SgNode", words: list[str], *, within: bool) -> int:
+    """Count what keeps a test or a group from running, or from counting; also `within` it."""
     found = len(_SKIPPING & set(words))
     found += sum(_option(call, key) for key in ("skip", "todo"))
-    callback = _callback(call)
+    callback = _callback(call) if within else None
     return found + (sum(_skips_itself(node) for node in walk(callback)) if callback is not None else 0)
 
 
