@@ -1,5 +1,6 @@
 """What defects and attacks are written with: edits that fail when they do not fit the file any more."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,3 +62,22 @@ def commit(message: str = "work") -> None:
     """Commit all that the worktree holds."""
     git("add", "-A")
     git("commit", "-q", "--allow-empty", "-m", message)
+
+
+def texts_of_answer() -> list[str]:
+    """Give the gate's whole answer as it was written, and every text in it, paths aside."""
+    raw = (OUT / "gate.json").read_text(encoding="utf-8")
+    texts = [raw]
+    try:
+        todo = [json.loads(raw)]
+    except ValueError:
+        todo = []
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            todo += [value for key, value in item.items() if key not in ("changed_files", "path")]
+        elif isinstance(item, list):
+            todo += item
+        elif isinstance(item, str):
+            texts.append(item)
+    return texts

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pev.repos.depot import Depot
+from pev.repos.worktree import Worktree, make_worktree
+from support.depots import RUN, commit_of
 from support.gates import GateFixture
+from support.parts import PATH, SUBMODULES, add_submodule, library, open_depot
 from support.repos import UserRepoFixture
 
 
@@ -13,3 +17,28 @@ def gate(user_repo: UserRepoFixture, offline: Path) -> GateFixture:
     """A gate over a small project."""
     assert offline.is_dir()
     return GateFixture(user_repo)
+
+
+@pytest.fixture
+def lib(tmp_path: Path) -> UserRepoFixture:
+    """The repository that is a sub-module."""
+    return library(tmp_path / "lib")
+
+
+@pytest.fixture
+def whole(user_repo: UserRepoFixture, lib: UserRepoFixture) -> UserRepoFixture:
+    """A user's repository with one sub-module."""
+    add_submodule(user_repo, lib, PATH)
+    return user_repo
+
+
+@pytest.fixture
+async def depot(whole: UserRepoFixture, tmp_path: Path) -> Depot:
+    """Its depot."""
+    return await open_depot(whole, tmp_path / "state", SUBMODULES)
+
+
+@pytest.fixture
+async def worktree(depot: Depot, whole: UserRepoFixture, tmp_path: Path) -> Worktree:
+    """A worktree of it."""
+    return await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))

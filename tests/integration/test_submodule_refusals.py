@@ -17,54 +17,17 @@ from support.depots import RUN, commit_of, git_in, tree_of
 from support.hostile import Canary, photograph
 from support.parts import (
     LIB,
+    PATH,
     SUBMODULES,
     add_submodule,
-    files_in,
     library,
+    materialised,
     open_depot,
     own_snapshot,
     snapshot_of,
     write_gitlink,
 )
 from support.repos import UserRepoFixture
-
-PATH = "vendor/lib"
-
-
-@pytest.fixture
-def lib(tmp_path: Path) -> UserRepoFixture:
-    """The repository that is a sub-module."""
-    return library(tmp_path / "lib")
-
-
-@pytest.fixture
-def whole(user_repo: UserRepoFixture, lib: UserRepoFixture) -> UserRepoFixture:
-    """A user's repository with one sub-module."""
-    add_submodule(user_repo, lib, PATH)
-    return user_repo
-
-
-@pytest.fixture
-async def depot(whole: UserRepoFixture, tmp_path: Path) -> Depot:
-    """Its depot."""
-    return await open_depot(whole, tmp_path / "state", SUBMODULES)
-
-
-@pytest.fixture
-async def worktree(depot: Depot, whole: UserRepoFixture, tmp_path: Path) -> Worktree:
-    """A worktree of it."""
-    return await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))
-
-
-def _below(path: str, files: dict[str, str]) -> dict[str, bytes]:
-    return {f"{path}/{name}": text.encode() for name, text in files.items()}
-
-
-async def _materialised(depot: Depot, tree: str, into: Path) -> dict[str, bytes]:
-    into.mkdir()
-    await depot.materialise(tree, into)
-    return files_in(into)
-
 
 # What is refused
 
@@ -77,7 +40,7 @@ async def test_without_leave_it_is_refused_and_the_setting_is_named(
         await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))
     assert "allow_submodules" in caught.value.hint
     with pytest.raises(SnapshotRefused, match="'vendor/lib' is a sub-module") as refused:
-        await _materialised(depot, tree_of(whole), tmp_path / "out")
+        await materialised(depot, tree_of(whole), tmp_path / "out")
     assert "allow_submodules" in refused.value.hint
 
 
@@ -276,7 +239,7 @@ async def test_a_hostile_submodule_runs_nothing(
     made = await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))
     assert (made.path / PATH / "lib.py").read_bytes() == LIB["lib.py"].encode()
     assert await snapshot_of(depot, made.path) == tree_of(whole)
-    await _materialised(depot, tree_of(whole), tmp_path / "out")
+    await materialised(depot, tree_of(whole), tmp_path / "out")
     assert canary.ran == ""
     assert photograph(whole.path) == before
 

@@ -12,14 +12,15 @@ from pev.errors import SnapshotRefused
 from pev.repos.depot import Depot
 from pev.repos.snapshot import snapshot_working_tree
 from pev.repos.submodules import real_folder
-from pev.repos.worktree import Worktree, make_worktree
+from pev.repos.worktree import make_worktree
 from support.depots import RUN, commit_of, git_in, tree_of
 from support.parts import (
     LIB,
+    PATH,
     SUBMODULES,
-    add_submodule,
-    files_in,
+    below,
     library,
+    materialised,
     open_depot,
     own_git_folder,
     own_snapshot,
@@ -31,44 +32,6 @@ from support.parts import (
     spoil_removed,
 )
 from support.repos import PROJECT, UserRepoFixture
-
-PATH = "vendor/lib"
-
-
-@pytest.fixture
-def lib(tmp_path: Path) -> UserRepoFixture:
-    """The repository that is a sub-module."""
-    return library(tmp_path / "lib")
-
-
-@pytest.fixture
-def whole(user_repo: UserRepoFixture, lib: UserRepoFixture) -> UserRepoFixture:
-    """A user's repository with one sub-module."""
-    add_submodule(user_repo, lib, PATH)
-    return user_repo
-
-
-@pytest.fixture
-async def depot(whole: UserRepoFixture, tmp_path: Path) -> Depot:
-    """Its depot."""
-    return await open_depot(whole, tmp_path / "state", SUBMODULES)
-
-
-@pytest.fixture
-async def worktree(depot: Depot, whole: UserRepoFixture, tmp_path: Path) -> Worktree:
-    """A worktree of it."""
-    return await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))
-
-
-def _below(path: str, files: dict[str, str]) -> dict[str, bytes]:
-    return {f"{path}/{name}": text.encode() for name, text in files.items()}
-
-
-async def _materialised(depot: Depot, tree: str, into: Path) -> dict[str, bytes]:
-    into.mkdir()
-    await depot.materialise(tree, into)
-    return files_in(into)
-
 
 # The user's own checkout
 
@@ -108,7 +71,7 @@ async def test_a_moved_submodule_is_the_commit_that_head_has(
     )
     assert tree == tree_of(whole)
     assert [change.path for change in await depot.changes(await depot.tree_of(base), tree)] == [PATH]
-    written = await _materialised(depot, tree, tmp_path / "out")
+    written = await materialised(depot, tree, tmp_path / "out")
     assert written[f"{PATH}/lib.py"] == b"VALUE = 8\n"
 
 
@@ -148,10 +111,10 @@ async def test_wherever_submodules_stand_the_worktree_is_the_base(
     depot = await open_depot(repo, home / "state", SUBMODULES)
     made = await make_worktree(depot, home / "worktrees", RUN, commit_of(repo))
     assert await snapshot_of(depot, made.path) == tree_of(repo)
-    written = await _materialised(depot, tree_of(repo), home / "out")
+    written = await materialised(depot, tree_of(repo), home / "out")
     expected = {name: text.encode() for name, text in PROJECT.items()}
     for path in paths:
-        expected |= _below(path, LIB)
+        expected |= below(path, LIB)
     del written[".gitmodules"]
     assert written == expected
 
@@ -160,5 +123,5 @@ def test_a_real_folder_has_no_link_on_its_way(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "link").symlink_to("a")
     assert real_folder(tmp_path, "a/b") == tmp_path / "a" / "b"
-    for below in ("link", "link/b", "a/absent", "a/b\0"):
-        assert real_folder(tmp_path, below) is None
+    for inner in ("link", "link/b", "a/absent", "a/b\0"):
+        assert real_folder(tmp_path, inner) is None

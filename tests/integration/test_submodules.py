@@ -13,10 +13,13 @@ from support.depots import RUN, commit_of, git_in, tree_of
 from support.hostile import photograph
 from support.parts import (
     LIB,
+    PATH,
     SUBMODULES,
     add_submodule,
+    below,
     files_in,
     library,
+    materialised,
     open_depot,
     own_git_folder,
     snapshot_of,
@@ -30,44 +33,6 @@ from support.parts import (
 )
 from support.repos import UserRepoFixture
 
-PATH = "vendor/lib"
-
-
-@pytest.fixture
-def lib(tmp_path: Path) -> UserRepoFixture:
-    """The repository that is a sub-module."""
-    return library(tmp_path / "lib")
-
-
-@pytest.fixture
-def whole(user_repo: UserRepoFixture, lib: UserRepoFixture) -> UserRepoFixture:
-    """A user's repository with one sub-module."""
-    add_submodule(user_repo, lib, PATH)
-    return user_repo
-
-
-@pytest.fixture
-async def depot(whole: UserRepoFixture, tmp_path: Path) -> Depot:
-    """Its depot."""
-    return await open_depot(whole, tmp_path / "state", SUBMODULES)
-
-
-@pytest.fixture
-async def worktree(depot: Depot, whole: UserRepoFixture, tmp_path: Path) -> Worktree:
-    """A worktree of it."""
-    return await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))
-
-
-def _below(path: str, files: dict[str, str]) -> dict[str, bytes]:
-    return {f"{path}/{name}": text.encode() for name, text in files.items()}
-
-
-async def _materialised(depot: Depot, tree: str, into: Path) -> dict[str, bytes]:
-    into.mkdir()
-    await depot.materialise(tree, into)
-    return files_in(into)
-
-
 # What works
 
 
@@ -78,9 +43,9 @@ async def test_a_worktree_and_every_checkout_hold_the_files(
     shutil.rmtree(lib.path)
     tree = await snapshot_of(depot, worktree.path)
     assert tree == tree_of(whole)
-    written = await _materialised(depot, tree, tmp_path / "out")
+    written = await materialised(depot, tree, tmp_path / "out")
     assert written == files_in(worktree.path)
-    assert _below(PATH, LIB).items() <= written.items()
+    assert below(PATH, LIB).items() <= written.items()
     assert not (worktree.path / PATH / ".git").exists()
     assert git_in(worktree.path, "status", "--porcelain") == ""
 
@@ -121,9 +86,9 @@ async def test_nested_submodules_are_there_too(
     depot = await open_depot(user_repo, tmp_path / "state", SUBMODULES)
     made = await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(user_repo))
     files = files_in(made.path)
-    assert _below("vendor/outer/inner", LIB).items() <= files.items()
+    assert below("vendor/outer/inner", LIB).items() <= files.items()
     assert await snapshot_of(depot, made.path) == tree_of(user_repo)
-    assert await _materialised(depot, tree_of(user_repo), tmp_path / "out") == files
+    assert await materialised(depot, tree_of(user_repo), tmp_path / "out") == files
     (made.path / "vendor/outer/inner/lib.py").write_text("changed", "utf-8")
     with pytest.raises(SnapshotRefused, match=r"inner/lib\.py' was changed in .*'vendor/outer/inner'"):
         await snapshot_of(depot, made.path)
@@ -167,7 +132,7 @@ async def test_what_was_copied_once_is_no_longer_needed_there(
 ) -> None:
     shutil.rmtree(whole.path / ".git" / "modules")
     later = await open_depot(whole, tmp_path / "state", SUBMODULES)
-    written = await _materialised(later, tree_of(whole), tmp_path / "out")
+    written = await materialised(later, tree_of(whole), tmp_path / "out")
     assert f"{PATH}/lib.py" in written
 
 

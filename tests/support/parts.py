@@ -16,6 +16,8 @@ from support.repos import UserRepoFixture
 SUBMODULES: Final = Accepted(submodules=True)
 LFS: Final = Accepted(lfs=True)
 BOTH: Final = Accepted(submodules=True, lfs=True)
+PATH = "vendor/lib"
+"""Where a sub-module stands."""
 LIB: Final = {"lib.py": "VALUE = 7\n", "deep/data.txt": "data\n", ".gitignore": "*.out\n"}
 RULE: Final = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 
@@ -134,3 +136,15 @@ async def own_snapshot(depot: Depot, repo: UserRepoFixture) -> ObjectId:
     return await snapshot_working_tree(
         depot, user_repo.root, base_commit=head, trusted_commit=head, head_commit=head
     )
+
+
+def below(path: str, files: dict[str, str]) -> dict[str, bytes]:
+    """Give files below a folder, as bytes."""
+    return {f"{path}/{name}": text.encode() for name, text in files.items()}
+
+
+async def materialised(depot: Depot, tree: str, into: Path) -> dict[str, bytes]:
+    """Write a tree, and give what lies there then."""
+    into.mkdir()
+    await depot.materialise(tree, into)
+    return files_in(into)
