@@ -106,3 +106,48 @@ async def test_a_release_number_in_setup_cfg_is_no_configuration(old: GateFixtur
     )
 
     assert report.outcome is Outcome.PASSED, report.reason
+
+
+async def test_a_test_that_fails_now_and_then_on_the_base_says_nothing_of_a_change(gate: GateFixture) -> None:
+    """The base's one run may have been a lucky one."""
+    dice = (
+        "import pathlib\nimport random\n\n\ndef test_dice() -> None:\n"
+        '    lucky = "changed" not in pathlib.Path("README.md").read_text()\n'
+        "    assert lucky and random.random() < 0.1\n"
+    )
+    # always red on the change, red now and then on the base
+    gate.on_base({"tests/test_dice.py": dice, "pev.toml": 'checks = ["tests"]\n'})
+
+    results = [await gate.check("tests", {"README.md": f"# changed {number}\n"}) for number in range(2)]
+
+    assert all(one.outcome is Outcome.PASSED for one in results), [one.reason for one in results]
+
+
+async def test_a_test_that_is_steady_on_the_base_still_blocks(gate: GateFixture) -> None:
+    steady = (
+        "import pathlib\n\n\ndef test_readme() -> None:\n"
+        '    assert "changed" not in pathlib.Path("README.md").read_text()\n'
+    )
+    gate.on_base({"tests/test_readme.py": steady, "pev.toml": 'checks = ["tests"]\n'})
+
+    result = await gate.check("tests", {"README.md": "# changed\n"})
+
+    assert result.outcome is Outcome.FAILED
+    assert rules_of(result) == {"test-failed"}
+
+
+async def test_a_version_that_a_build_writes_is_neither_missed_nor_linted(gate: GateFixture) -> None:
+    """It is in no repository; tests import it, and the linter has nothing to say of it."""
+    built = '\n[tool.setuptools_scm]\nversion_file = "src/app/_version.py"\n'
+    strict = PYPROJECT.replace('["E", "F", "W", "I"]', '["ALL"]')
+    front = {"src/app/__init__.py": '"""An application."""\n\nfrom app._version import version as version\n'}
+    gate.on_base(
+        {"pyproject.toml": strict + built, **front, "pev.toml": 'checks = ["lint", "types", "tests"]\n'}
+    )
+
+    report = await gate.judge({"README.md": "# changed\n"})
+    mine = "# written in place of a build, for tests alone\nimport os\n"
+    hidden = await gate.check("lint", {"src/app/more.py": mine})
+
+    assert report.outcome is Outcome.PASSED, report.reason
+    assert "F401" in rules_of(hidden)

@@ -18,6 +18,7 @@ from pev.gate.adoption import is_asked_for
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.outputs import listed, source_line, unusable
 from pev.gate.tools import command
+from pev.gate.version_file import is_written
 from pev.proc import Ending
 
 _UNUSED: Final = "RUF100"
@@ -61,6 +62,7 @@ async def _run(check: Ruff, job: CheckJob, checkout: Checkout, paths: tuple[str,
         rows = _plain_rows(done.text(), job.folder(checkout)) if plain else _rows(done.stdout)
     if rows is None or (done.code not in (0, 1) and not rows):
         return unusable("ruff", done, job.clock)
+    rows = [row for row in rows if not await _is_of_a_build(job, checkout, row["filename"])]
     make = job.maker(check.name)
     chosen = not rows or await is_asked_for(job, "ruff", "ruff.toml", ".ruff.toml")
     found = tuple(
@@ -79,6 +81,13 @@ async def _run(check: Ruff, job: CheckJob, checkout: Checkout, paths: tuple[str,
         tools={"ruff": tool.version},
         log=listed(found, done.stderr),
     )
+
+
+async def _is_of_a_build(job: CheckJob, checkout: Checkout, file: str) -> bool:
+    """Say whether a file is in no tree, and was only written because a build would have."""
+    if not is_written(job.folder(checkout) / file):
+        return False
+    return await job.bench.read(job.side, job.repo_path(file, checkout)) is None
 
 
 def _rows(raw: bytes) -> list[dict[str, Any]] | None:

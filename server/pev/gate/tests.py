@@ -5,7 +5,7 @@ failure is tried once more, alone, before it blocks; what then passes is flaky a
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable, ToolMissing
@@ -19,6 +19,7 @@ from pev.gate.oracle import compare_runs, plan_oracle, reason_of
 from pev.gate.outputs import ended_badly, private_name, tree_changes
 from pev.gate.subjects import is_test_ground
 from pev.gate.testrun import Failure, TestRun, data_file, run_tests
+from pev.gate.unsteady import unsteady_on_base
 from pev.proc import Ending
 from pev.repos.objects import Status
 
@@ -92,12 +93,16 @@ class Tests(Check):
         old = await _base_failures(job) if confirmed else set()
         old_failures = [_failed(room, one) for one in confirmed if one.id in old]
         new = [one for one in confirmed if one.id not in old]
+        home = PurePosixPath(Path(run.rootdir).relative_to(room.checkout.root).as_posix())
+        unsteady = await unsteady_on_base(job, {one.id for one in (*new, *flaky) if one.collected}, home)
+        flaky += [one for one in new if one.id in unsteady]
+        new = [one for one in new if one.id not in unsteady]
         held = await waiting(job, room.make, run, room.checkout, new)
         findings = [held.get(one.id) or _failed(room, one) for one in new]
-        findings += await self._flaky(room, flaky)
+        findings += await self._flaky(room, flaky, unsteady)
         base_findings, unmeasured = await self._face_base(room)
         findings += base_findings
-        covered, notes, uncovered = await self._cover(room, confirmed)
+        covered, notes, uncovered = await self._cover(room, confirmed, unsteady)
         findings += covered
         findings += await tree_changes(job, room.make, room.checkout)
         findings += _skipped_by_product(room)
@@ -136,13 +141,13 @@ class Tests(Check):
             one for one in failures if one.id in passed
         ]
 
-    async def _flaky(self, room: _Room, flaky: list[Failure]) -> list[Finding]:
-        """Hold tests that failed and then passed, unless they fail on the base too."""
-        known = await _base_failures(room.job) if flaky else set()
+    async def _flaky(self, room: _Room, flaky: list[Failure], unsteady: frozenset[str]) -> list[Finding]:
+        """Hold tests that failed and then passed, unless they fail on the base too, be it now and then."""
+        known = unsteady | (await _base_failures(room.job) if flaky else set())
         return [
             room.make.make(
                 "flaky",
-                f"{one.id} failed, and passed when it was run alone: {reason_of(one.text)}",
+                f"{one.id} failed, and {_other(one.id in unsteady)}: {reason_of(one.text)}",
                 path=_path(room, one),
                 line=one.line,
                 context=one.id,
@@ -172,7 +177,9 @@ class Tests(Check):
         )
         return found, None if base_run.nothing else fault
 
-    async def _cover(self, room: _Room, confirmed: list[Failure]) -> tuple[list[Finding], str, str | None]:
+    async def _cover(
+        self, room: _Room, confirmed: list[Failure], unsteady: frozenset[str]
+    ) -> tuple[list[Finding], str, str | None]:
         """Demand coverage; give findings, a note, and what could not be measured."""
         job, run = room.job, room.run
         total = total_of(run.coverage)
@@ -193,17 +200,20 @@ class Tests(Check):
             found += total_findings(room.make, total, facts.get("coverage"), floor, grown=grown)
         lines = lines_of(run.coverage, job.root)
         more, note = changed_lines_findings(job, room.make, lines, floor)
-        unmeasured = await self._reached_only_by_old_failures(room, confirmed)
+        unmeasured = await self._reached_only_by_old_failures(room, confirmed, unsteady)
         return (
             [*found, *more],
             ", ".join(part for part in (f"coverage {total:.1f} %", note) if part),
             unmeasured,
         )
 
-    async def _reached_only_by_old_failures(self, room: _Room, confirmed: list[Failure]) -> str | None:
+    async def _reached_only_by_old_failures(
+        self, room: _Room, confirmed: list[Failure], unsteady: frozenset[str]
+    ) -> str | None:
         """Name changed lines that only tests reach which fail on the base as well: nothing measures them."""
         job = room.job
-        old = {one.id for one in confirmed} & (await _base_failures(job) if confirmed else set())
+        known = unsteady | (await _base_failures(job) if confirmed else set())
+        old = {one.id for one in confirmed} & known
         if not old:
             return None
         without = [f"--deselect={one}" for one in sorted(old)]
@@ -221,6 +231,10 @@ class Tests(Check):
                     f"{path} lines {spans(sorted(lost))} are reached only by tests that fail on the base too"
                 )
         return None
+
+
+def _other(on_base: bool) -> str:
+    return "does so now and then on the base too" if on_base else "passed when it was run alone"
 
 
 def _skipped_by_product(room: _Room) -> list[Finding]:

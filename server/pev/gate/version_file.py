@@ -17,9 +17,8 @@ _WRITERS: Final = (
     ("pdm", "build", "write_to"),
     ("versioningit", "write", "file"),
 )
-_HEAD: Final = (
-    "# written in place of a build, for tests alone\n# ruff: noqa\n# fmt: off\n# mypy: ignore-errors\n"
-)
+_MARK: Final = "# written in place of a build, for tests alone\n"
+_HEAD: Final = f"{_MARK}# mypy: ignore-errors\n"
 
 
 def write_version_files(project: Path, roots: tuple[Path, ...], version: str) -> tuple[Path, ...]:
@@ -48,6 +47,15 @@ def write_version_files(project: Path, roots: tuple[Path, ...], version: str) ->
                 target.write_text(content, encoding="utf-8")
                 written.append(target)
     return tuple(written)
+
+
+def is_written(path: Path) -> bool:
+    """Say whether a file begins as those do that were written here; any file can claim that."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline() == _MARK
+    except (OSError, ValueError):
+        return False
 
 
 def _value(table: Any, keys: tuple[str, ...]) -> str:
