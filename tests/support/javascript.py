@@ -1,11 +1,15 @@
 """Repositories with a JavaScript project, and lock files for them."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any, Final
 
 from support.repos import UserRepoFixture
 
+USER_CONFIG: Final = Path.home() / ".npmrc"
+"""Where the person who runs the tests says which registry npm uses."""
 CALC: Final = """\
 /** Adds. */
 export function add(a, b) {
@@ -107,3 +111,13 @@ def node_project(path: Path, **more: str) -> UserRepoFixture:
     }
     repo.commit("first", {**files, **more})
     return repo
+
+
+def locked_by_npm(folder: Path, text: str) -> str:
+    """Let npm lock what a manifest asks for, without installing it, and give the lock file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.json").write_text(text, encoding="utf-8")
+    argv = ["npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"]
+    env = {**os.environ, "NPM_CONFIG_USERCONFIG": str(USER_CONFIG), "NPM_CONFIG_CACHE": str(folder / "cache")}
+    subprocess.run(argv, cwd=folder, env=env, check=True, capture_output=True)
+    return (folder / "package-lock.json").read_text("utf-8")
