@@ -6,7 +6,7 @@ import pytest
 
 from pev.findings import Outcome
 from support.gates import GateFixture, plan_for, rules_of
-from support.repos import PYPROJECT
+from support.repos import CALC, PYPROJECT
 
 CHOOSY: Final = PYPROJECT.replace('["E", "F", "W", "I"]', '["E", "F", "W", "I", "UP"]')
 CHECKS: Final = {"pev.toml": 'checks = ["lint", "types"]\n'}
@@ -151,3 +151,21 @@ async def test_a_version_that_a_build_writes_is_neither_missed_nor_linted(gate: 
 
     assert report.outcome is Outcome.PASSED, report.reason
     assert "F401" in rules_of(hidden)
+
+
+async def test_a_change_of_documents_is_no_reason_for_a_flaky_test(gate: GateFixture) -> None:
+    """A change of code may be; then a person looks."""
+    flaky = (
+        "import pathlib\n\n\ndef test_flaky() -> None:\n"
+        '    mark = pathlib.Path(__file__).with_name("ran")\n'
+        '    first = not mark.exists() and "changed" in pathlib.Path("README.md").read_text()\n'
+        "    mark.touch()\n    assert not first\n"
+    )
+    gate.on_base({"tests/test_flaky.py": flaky, "pev.toml": 'checks = ["tests"]\n'})
+
+    documents = await gate.check("tests", {"README.md": "# changed\n"})
+    code = await gate.check("tests", {"README.md": "# changed\n", "src/app/calc.py": CALC + "\n# more\n"})
+
+    assert documents.outcome is Outcome.PASSED, documents.reason
+    assert rules_of(documents) == {"flaky"}
+    assert code.outcome is Outcome.HELD

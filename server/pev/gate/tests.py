@@ -24,6 +24,7 @@ from pev.proc import Ending
 from pev.repos.objects import Status
 
 _RETRIED: Final = 50
+_DOCUMENTS: Final = (".md", ".rst", ".adoc", ".png", ".svg", ".jpg", ".gif")
 _HELP: Final = "Make the test pass by correcting the code; the log holds the whole failure."
 
 
@@ -142,7 +143,11 @@ class Tests(Check):
         ]
 
     async def _flaky(self, room: _Room, flaky: list[Failure], unsteady: frozenset[str]) -> list[Finding]:
-        """Hold tests that failed and then passed, unless they fail on the base too, be it now and then."""
+        """Hold tests that failed and then passed, unless they fail on the base too, be it now and then.
+
+        A change of documents alone is no reason why a test should fail only once.
+        """
+        innocent = all(change.path.lower().endswith(_DOCUMENTS) for change in room.job.changes)
         known = unsteady | (await _base_failures(room.job) if flaky else set())
         return [
             room.make.make(
@@ -152,7 +157,7 @@ class Tests(Check):
                 line=one.line,
                 context=one.id,
                 severity=Severity.WARNING,
-                effect=Effect.NOTES if one.id in known else Effect.HOLDS,
+                effect=Effect.NOTES if innocent or one.id in known else Effect.HOLDS,
                 remedy="Make the test give the same answer each time.",
             )
             for one in flaky
