@@ -174,6 +174,20 @@ async def test_changed_lines_must_be_run_and_noticed(node_gate: GateFixture) -> 
     assert (looking_away.outcome, rules_of(looking_away)) == (Outcome.HELD, {"unnoticed-change"})
 
 
+async def test_tests_that_notice_no_mutant_are_held(node_gate: GateFixture) -> None:
+    """Code that takes the teeth out of the assertions is found by what its tests let pass."""
+    toothless = 'import assert from "node:assert/strict";\n\nconst ours = assert;\nours.equal = () => {};\n'
+    code = "export function grade(a) {\n  if (a > 3) {\n    return 7;\n  }\n  return a * 2 + 1;\n}\n"
+    tested = (
+        TWICE_TEST.replace("twice", "grade").replace("grade(4), 8", "grade(4), 700")
+        + '\ntest("low", () => {\n  assert.equal(grade(1), -1);\n});\n'
+    )
+
+    result = await node_gate.check("tests", {"src/grade.js": toothless + code, "test/grade.test.js": tested})
+
+    assert (result.outcome, rules_of(result)) == (Outcome.HELD, {"mutants-survive"})
+
+
 async def test_old_failures_do_not_block_and_do_not_measure(node_gate: GateFixture) -> None:
     """A test that fails on the base is no news; lines that only it runs were measured by nobody."""
     broken = TWICE_TEST.replace("8);", "9);")

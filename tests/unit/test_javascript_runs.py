@@ -9,6 +9,7 @@ from pev.gate.grammar import read_as
 from pev.gate.javascript.breaking import breaks, statements, without_module
 from pev.gate.javascript.inventory import GRAMMARS
 from pev.gate.javascript.launches import _node_files, _unbraced
+from pev.gate.javascript.mutating import mutants
 from pev.gate.javascript.reports import read_events, read_jest
 from pev.gate.javascript.runners import Runner, RunnerName, runner_of
 from pev.gate.testing_runs import Result, read_lcov, total_of
@@ -194,7 +195,7 @@ def test_coverage_of_lines_is_read_and_summed() -> None:
     found = read_lcov(text, lambda path: None if path == "out.js" else path)
 
     assert list(found) == ["a.js"]
-    assert (found["a.js"].executed, found["a.js"].missing) == ({1, 2}, {3})
+    assert (set(found["a.js"].executed), set(found["a.js"].missing)) == ({1, 2}, {3})
     assert total_of(found, lambda _: True) == pytest.approx(200 / 3)
     assert total_of(found, lambda _: False) is None
 
@@ -231,7 +232,7 @@ export default async function* () {
 def test_the_innermost_function_around_a_line_throws(line: int, name: str, broken: str) -> None:
     (unit,) = breaks(CODE, frozenset({line}))
 
-    assert (unit.name, unit.lines) == (name, {line})
+    assert (unit.name, set(unit.lines)) == (name, {line})
     assert broken in unit.source
     assert whole(unit.source)
 
@@ -269,3 +270,29 @@ function d() {
 }
 """
     assert statements(source) == {6, 7, 9, 10}
+
+
+def test_mutants_change_what_tests_should_notice() -> None:
+    """The most telling first; texts, messages, types and what is logged are left alone."""
+    source = """\
+function f(a: 1 | 2, b) {
+  if (a < b && !a) {
+    console.log(a + 1);
+    throw new Error("more than " + 3);
+  }
+  return a + "text" + (b * 2);
+}
+"""
+    found = list(mutants(source, frozenset(range(1, 8))))
+
+    assert [(one.line, one.what) for one in found if not one.weak] == [
+        (2, "not (a < b && !a)"),
+        (2, "|| for &&"),
+        (2, ">= for <"),
+        (6, "+ for *"),
+        (3 - 1, "without ! in !a"),
+        (6, "3 for 2"),
+    ]
+    assert [one.what for one in found if one.weak] == ["return undefined"]
+    assert len({one.source for one in found}) == len(found)
+    assert not list(mutants(source, frozenset({3, 4, 5})))

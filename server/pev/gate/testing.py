@@ -17,7 +17,7 @@ from pev.gate.coverage import Lines, changed_lines_findings, spans, total_findin
 from pev.gate.face import Face
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side, Toolbox, Trust
 from pev.gate.outputs import ended_badly, private_name, tree_changes
-from pev.gate.sabotage import Unit
+from pev.gate.sabotage import Mutant, Unit
 from pev.gate.testing_control import Control
 from pev.gate.testing_oracle import face_base
 from pev.gate.testing_room import Room, is_product
@@ -56,6 +56,13 @@ class RunnerTests(Check):
     @abstractmethod
     def breaks(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Unit]:
         """Give each function whose body holds one of `lines`, with a source in which it fails when called."""
+
+    def mutants(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Mutant]:
+        """Give small changes of meaning on `lines`, those that tests should notice first, first.
+
+        None by default: then only whole functions are replaced.
+        """
+        return ()
 
     @abstractmethod
     def without_module(self, path: str, source: str) -> str | None:

@@ -6,18 +6,21 @@ A run that stays green although the changed code fails when it is called says no
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Final
 
 from pev.findings import Effect, Finding, Severity
 from pev.gate.controls import Controlled
 from pev.gate.interface import Checkout, Clock, Toolbox
 from pev.gate.outputs import private_name
-from pev.gate.sabotage import Unit
+from pev.gate.sabotage import Mutant, Unit
 from pev.gate.testing_room import Room
 from pev.gate.testing_runs import Chosen
 
 _MOST_UNITS: Final = 8
+_LEAST_MUTANTS: Final = 2
+_MOST_MUTANTS: Final = 5
+_LOOKED_AT: Final = 20
 _LEAST_S: Final = 20.0
 _SLACK_S: Final = 10.0
 _NO_TIME: Final = "no time was left to show that the tests can fail; raise [check.tests] limit_s"
@@ -68,24 +71,50 @@ class Control:
         originals = {one.path: one.source for one in subjects}
         chosen = list(_interleaved(subjects))
         noticed = 0
-        missed: list[tuple[_Subject, Unit]] = []
+        missed: list[tuple[_Subject, Unit, Mutant | None]] = []
         for subject, unit in chosen[:_MOST_UNITS]:
             if noticed + len(missed) and time.monotonic() > end:
                 break
             red = await self._red(place, toolbox, {**originals, subject.path: unit.source})
             if red is None:
                 return Controlled(unmeasured=_NO_TIME)
-            if red:
-                noticed += 1
-            else:
-                missed.append((subject, unit))
+            if not red:
+                missed.append((subject, unit, None))
+                continue
+            noticed += 1
+            survivor = await self._mutate(place, toolbox, originals, subject, unit, end)
+            missed += [(subject, unit, survivor)] if survivor is not None else []
         findings = tuple(self._missed(*one) for one in missed)
         if noticed:
-            left = len(chosen) - noticed - len(missed)
+            left = len(chosen) - noticed - sum(one is None for _, _, one in missed)
             more = f"; {left} more functions not tried" if left > 0 else ""
             what = "1 changed function" if noticed == 1 else f"{noticed} changed functions"
             return Controlled(findings, None, f"tests fail without {what}{more}")
         return await self._files(place, toolbox, subjects, findings)
+
+    async def _mutate(
+        self,
+        place: Checkout,
+        toolbox: Toolbox,
+        originals: Mapping[str, str],
+        subject: _Subject,
+        unit: Unit,
+        end: float,
+    ) -> Mutant | None:
+        """Try mutants of a function until the tests notice one; give the first if they notice none."""
+        room = self._room
+        if not room.job.settings.mutation_s:
+            return None
+        every = islice(room.runner.mutants(subject.path, subject.source, unit.lines), _LOOKED_AT)
+        telling = [one for one in every if not one.weak][:_MOST_MUTANTS]
+        if len(telling) < _LEAST_MUTANTS:
+            return None
+        for mutant in telling:
+            if time.monotonic() > end:
+                return None
+            if await self._red(place, toolbox, {**originals, subject.path: mutant.source}) is not False:
+                return None
+        return telling[0]
 
     async def _files(
         self, place: Checkout, toolbox: Toolbox, subjects: Sequence[_Subject], findings: tuple[Finding, ...]
@@ -127,16 +156,22 @@ class Control:
             run.broken is not None or bool(run.failed_ids - main.failed_ids) or not main.passed <= run.passed
         )
 
-    def _missed(self, subject: _Subject, unit: Unit) -> Finding:
+    def _missed(self, subject: _Subject, unit: Unit, mutant: Mutant | None) -> Finding:
+        if mutant is not None:
+            said = f"they pass with mutants of {unit.name}, such as {mutant.what!r} in line {mutant.line}"
+            return self._held("mutants-survive", f"tests do not notice this change: {said}", subject, unit)
         said = f"tests run {unit.name}, and none fails when it fails at once instead"
         if not self._room.runner.measures_coverage:
             said = f"no test fails when {unit.name} fails at once instead"
+        return self._held("unnoticed-change", said, subject, unit)
+
+    def _held(self, rule: str, said: str, subject: _Subject, unit: Unit) -> Finding:
         return self._room.make.make(
-            "unnoticed-change",
+            rule,
             said,
             path=subject.path,
             line=min(unit.lines),
-            context=f"unnoticed-change {unit.name}",
+            context=f"{rule} {unit.name}",
             severity=Severity.WARNING,
             effect=Effect.HOLDS,
             remedy="Add a test that fails without this change: one that checks what the code gives.",

@@ -9,7 +9,7 @@ from pev.gate.face import Face
 from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import CheckJob, Checkout, FindingMaker, Toolbox
 from pev.gate.protected import ground_of
-from pev.gate.sabotage import Unit
+from pev.gate.sabotage import Mutant, Unit
 from pev.gate.testing_runs import Chosen, Run
 from pev.repos.objects import Status
 
@@ -34,6 +34,9 @@ class Runner(Protocol):
 
     def breaks(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Unit]:
         """Give each function whose body holds one of `lines`, with a source in which it fails when called."""
+
+    def mutants(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Mutant]:
+        """Give small changes of meaning on `lines`, those that tests should notice first, first."""
 
     def without_module(self, path: str, source: str) -> str | None:
         """Let a file fail as soon as it is loaded, or built; None if that cannot be."""

@@ -33,6 +33,20 @@ _GLOBALS: Final = {
     "beforeAll",
     "mocha",
 }
+_PLATFORM: Final = re.compile(
+    r"(?:node)?[aA]ssert(?:\.strict)?|expect|chai|process(?:\.std(?:out|err))?|console|globalThis|global|Reflect|Promise|"
+    r"JSON|Math|Date|Number|Object|Error|Module(?:\.prototype)?|require\.cache|"
+    r"(?:Object|Function|Array|String|Number|Boolean|Promise|Error|Map|Set|RegExp|Symbol|Date)\.prototype"
+)
+_HARMLESS: Final = re.compile(r"process\.(?:title|exitCode)|Error\.stackTraceLimit")
+_DEFINING: Final = {
+    "Object.defineProperty",
+    "Object.defineProperties",
+    "Object.assign",
+    "Object.setPrototypeOf",
+    "Reflect.set",
+    "Reflect.defineProperty",
+}
 _HOLDERS: Final = {"globalThis", "global", "window", "self"}
 _WORDS: Final = {
     "identifier",
@@ -66,6 +80,39 @@ def _signs(node: "SgNode") -> Iterator[str]:
             yield f"asks for the global {name}"
     elif kind in ("member_expression", "subscript_expression"):
         yield from _members(node)
+    elif kind in ("assignment_expression", "augmented_assignment_expression"):
+        yield from _replaced(node)
+    elif kind == "call_expression":
+        yield from _called(node)
+
+
+def _replaced(node: "SgNode") -> Iterator[str]:
+    """Say which function of the platform, or of its assertions, is replaced by another."""
+    left, right = node.field("left"), node.field("right")
+    if left is None or right is None or left.kind() not in ("member_expression", "subscript_expression"):
+        return
+    base = left.field("object")
+    named = base.text() if base is not None else ""
+    if left.text() == "process.exitCode" and right.text() in ("0", "undefined", "null"):
+        yield "takes back the exit code of the process"
+    elif _PLATFORM.fullmatch(named) and not _HARMLESS.fullmatch(left.text()):
+        yield f"replaces {left.text()[:80]}, which is not its own"
+
+
+def _called(node: "SgNode") -> Iterator[str]:
+    """Say which calls redefine the platform, or wait for the end of the process to have the last word."""
+    function, arguments = node.field("function"), node.field("arguments")
+    words = [one for one in (arguments.children() if arguments is not None else ()) if one.is_named()]
+    name = function.text() if function is not None else ""
+    if not words:
+        return
+    if name in _DEFINING and _PLATFORM.fullmatch(words[0].text()):
+        yield f"redefines {words[0].text()[:80]}, which is not its own"
+    elif name in ("process.on", "process.once", "process.addListener", "process.prependListener"):
+        if literal(words[0]) in ("exit", "beforeExit"):
+            yield "waits for the end of the process"
+    elif name == "process.kill" and words[0].text() == "process.ppid":
+        yield "sends a signal to who started it"
 
 
 def _members(node: "SgNode") -> Iterator[str]:

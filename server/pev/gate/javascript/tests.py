@@ -13,12 +13,13 @@ from pev.gate.javascript.breaking import breaks, statements, without_module
 from pev.gate.javascript.face import JAVASCRIPT
 from pev.gate.javascript.inventory import JOIN, OPEN
 from pev.gate.javascript.launches import Launch, command_of
+from pev.gate.javascript.mutating import mutants
 from pev.gate.javascript.packages import MANIFEST, read_json
 from pev.gate.javascript.reports import Told
 from pev.gate.javascript.runners import Runner, RunnerName, runner_of
 from pev.gate.javascript.tool import as_node_box, tools_of
 from pev.gate.outputs import ended_badly
-from pev.gate.sabotage import Unit
+from pev.gate.sabotage import Mutant, Unit
 from pev.gate.testing import RunnerTests
 from pev.gate.testing_runs import Chosen, Run, read_lcov
 from pev.proc import Completed, Ending
@@ -65,6 +66,10 @@ class NodeTests(RunnerTests):
     def breaks(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Unit]:
         """Give each function whose body holds one of `lines`, with a source in which it throws."""
         return breaks(source, lines)
+
+    def mutants(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Mutant]:
+        """Give small changes of meaning on `lines`."""
+        return mutants(source, lines)
 
     def without_module(self, path: str, source: str) -> str | None:
         """Let a file throw as soon as it is loaded."""
