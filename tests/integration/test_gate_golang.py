@@ -44,6 +44,8 @@ async def test_an_honest_change_passes_all_checks(go_gate: GateFixture) -> None:
     assert "5 passed" in said
     assert "100 % of 2 changed lines run, tests fail without 1 changed function" in said
     assert go_gate.environments() == []
+    (seed,) = (go_gate.config.cache_dir / "go" / "seeds").iterdir()
+    assert (seed / "pev-complete").is_file()  # Go's own packages are compiled once, not in each checkout
 
 
 async def test_what_compiler_vet_and_gofmt_say_blocks(go_gate: GateFixture) -> None:
@@ -207,6 +209,23 @@ async def test_a_run_of_tests_cannot_be_talked_into_passing(
 
     assert result.outcome is outcome, result.reason
     assert word in result.reason
+
+
+async def test_tests_may_move_to_another_file(go_gate: GateFixture) -> None:
+    """The base's file holds what the new one holds too, and Go builds a package's test files together."""
+    head, add, divide = CALC_TEST.partition("func TestAdd")[0], "func TestAdd", "func TestDivide"
+    at = CALC_TEST.index(divide)
+
+    result = await go_gate.check(
+        "tests",
+        {
+            "calc/calc_test.go": head + CALC_TEST[at:],
+            "calc/add_test.go": head + CALC_TEST[CALC_TEST.index(add) : at].rstrip() + "\n",
+            "calc/calc.go": CALC.replace("return a + b", "return b + a"),
+        },
+    )
+
+    assert result.outcome is Outcome.PASSED, result.reason
 
 
 async def test_a_new_test_main_is_held(go_gate: GateFixture) -> None:

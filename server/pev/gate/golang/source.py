@@ -159,6 +159,12 @@ def _sign(node: "SgNode") -> tuple[int, str] | None:
     return None
 
 
+def top_names(source: str) -> tuple[str, ...]:
+    """Give the names of the functions that a file declares."""
+    tree, _ = read_as(source, "go")
+    return tuple(_named(node) for node in tree.children() if node.kind() == "function_declaration")
+
+
 def harness(source: str) -> Iterator[tuple[str, int, str]]:
     """Give what steers all tests of a package from a test file: name, line and code of TestMain and init."""
     tree, _ = read_as(source, "go")

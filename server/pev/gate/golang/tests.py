@@ -16,7 +16,7 @@ from pev.gate.golang.breaks import breaks, statements, without_module
 from pev.gate.golang.face import GO
 from pev.gate.golang.modfile import read_mod
 from pev.gate.golang.report import Story, read_events, read_profile
-from pev.gate.golang.source import harness
+from pev.gate.golang.source import harness, top_names
 from pev.gate.golang.toolbox import GoBox
 from pev.gate.interface import CheckJob, Checkout, Measured, Side, Toolbox
 from pev.gate.outputs import ended_badly
@@ -105,6 +105,8 @@ class GoTests(RunnerTests):
         folder = job.folder(checkout)
         raw = await to_thread.run_sync((folder / "go.mod").read_bytes)
         module = _Module(read_mod(raw).module, folder, job.root)
+        if chosen.files:
+            await _make_room(job, checkout, chosen.files)
         nested = await to_thread.run_sync(_nested, folder)
         self._nested[job.root] = tuple((PurePosixPath(job.root) / one).as_posix() for one in nested)
         profile = checkout.scratch / f"cover-{chosen.label}.out"
@@ -179,6 +181,28 @@ def _packages(job: CheckJob, chosen: Chosen) -> list[str]:
         inner = {one.relative_to(root).as_posix() if job.root != "." else one.as_posix() for one in folders}
         return sorted(f"./{one}" if one != "." else "." for one in inner)
     return [f"./{path}/..." for path in job.settings.paths] or ["./..."]
+
+
+async def _make_room(job: CheckJob, checkout: Checkout, files: tuple[str, ...]) -> None:
+    """Take away new test files that declare again what the base's test files in a checkout declare.
+
+    Go builds all test files of a package together, and a test that moved to a new file would stand twice.
+    """
+    declared = {
+        (PurePosixPath(path).parent, name)
+        for path in files
+        for name in top_names(_text(checkout.root / path))
+    }
+    twice: dict[str, bytes | None] = {}
+    for change in job.changes:
+        path = PurePosixPath(change.path)
+        if change.status in (Status.ADDED, Status.RENAMED) and change.path not in files:
+            again = path.name.endswith("_test.go") and (checkout.root / path).is_file()
+            names = top_names(_text(checkout.root / path)) if again else ()
+            if any((path.parent, name) in declared for name in names):
+                twice[change.path] = None
+    if twice:
+        await job.bench.rewrite(checkout, twice)
 
 
 def _nested(folder: Path) -> list[str]:

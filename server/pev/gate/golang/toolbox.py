@@ -22,6 +22,7 @@ from pev.config import Config
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.gate.demands import EnvironmentSettings
 from pev.gate.golang.modfile import read_mod
+from pev.gate.golang.seed import common_packages, plant, seed
 from pev.gate.interface import Checkout, Depot, Toolbox, ToolboxMaker
 from pev.gate.network import network_env
 from pev.gate.outputs import private_name
@@ -134,9 +135,12 @@ class GoBoxes(ToolboxMaker):
             "GOROOT": str(go.root),
             "CGO_ENABLED": "1" if shutil.which("cc") or shutil.which("gcc") else "0",
         }
+        seeded = await self._seed(go, project, own)
         return GoBox(
             bins=(go.program.parent,),
-            readable=tuple(dict.fromkeys((go.root, go.root.resolve(), go.program.parent.parent, modules))),
+            readable=tuple(
+                dict.fromkeys((go.root, go.root.resolve(), go.program.parent.parent, modules, *seeded))
+            ),
             key=Digest(key),
             env=env,
             go=go.program,
@@ -144,6 +148,15 @@ class GoBoxes(ToolboxMaker):
             version=go.version,
             fault=fault,
         )
+
+    async def _seed(self, go: Go, project: Path, own: Path) -> tuple[Path, ...]:
+        """Spare a checkout to compile Go's own packages; give what its sandbox must show for that."""
+        names = await to_thread.run_sync(common_packages, project)
+        kept = await seed(go.program, go.version, names, self._folder, _closed(self._folder))
+        if kept is None:
+            return ()
+        await to_thread.run_sync(plant, kept, own / "cache")
+        return (kept,)
 
     async def _download(self, go: Go, key: str, files: Mapping[str, bytes], root: str) -> str:
         """Download the modules of a project, once; give why it failed, or ""."""
