@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pev.errors import PolicyInvalid
-from pev.gate.demands import BuiltIn, LoadedPolicy, Policy, line_of, parse_policy
+from pev.gate.demands import BuiltIn, Language, LoadedPolicy, Policy, line_of, parse_policy
 from pev.gate.policy import Detected, DetectedProject, default_toml
 
 
@@ -112,3 +112,18 @@ def test_a_formatter_that_the_repository_does_not_use_is_not_demanded() -> None:
 @given(st.text(max_size=300), st.lists(st.sampled_from(["check", "tests", "0", "limit"]), max_size=4))
 def test_some_line_is_found_for_every_key_in_every_text(text: str, where: list[str]) -> None:
     assert 1 <= line_of(text, tuple(where)) <= max(1, len(text.splitlines()))
+
+
+def test_the_first_file_names_languages_and_says_what_was_detected() -> None:
+    """It is read back as the policy that was detected."""
+    own = (BuiltIn.LINT, BuiltIn.TESTS)
+    detected = Detected(
+        projects=(
+            DetectedProject(root="."),
+            DetectedProject(root="web", language=Language.JAVASCRIPT, checks=own),
+        ),
+        python_files=3,
+    )
+
+    assert parsed(default_toml(detected)) == detected.policy().model_copy(update={"max_attempts": 3})
+    assert [one.language for one in detected.policy().projects] == [Language.PYTHON, Language.JAVASCRIPT]

@@ -142,7 +142,8 @@ def default_toml(detected: Detected, measured: Iterable[CheckResult] = ()) -> st
     """
     policy = detected.policy()
     lines = [_HEAD, "checks = ["]
-    lines += [f'  "{name}",  # {_ABOUT[name]}' for name in policy.checks]
+    plain = all(project.language is Language.PYTHON for project in policy.projects)
+    lines += [f'  "{name}",  # {_ABOUT[name]}' if plain else f'  "{name}",' for name in policy.checks]
     lines += ["]", "", "# Per cent: of the changed lines, and of all lines."]
     lines += [f"coverage_floor = {policy.coverage_floor:g}", "", "# Attempts before a person is asked."]
     lines += ["max_attempts = 3", "", "# More files that only an approved plan, or a person, may change."]
