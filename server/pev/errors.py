@@ -80,6 +80,12 @@ class EnvironmentUnavailable(PevError):
     code = "environment.unavailable"
 
 
+class ProjectUnsupported(EnvironmentUnavailable):
+    """A project is made in a way that PEV cannot work with; the reason lies in its own files."""
+
+    code = "project.unsupported"
+
+
 # Repositories and worktrees
 
 

@@ -323,6 +323,20 @@ async def test_an_audit_without_an_answer_is_no_pass(tmp_path: Path, osv: OsvFix
     assert "advisory service" in result.reason
 
 
+async def test_a_project_of_another_package_manager_is_skipped_and_said(tmp_path: Path) -> None:
+    """Nobody wrote a policy, and the base cannot be measured either: a reason that lies in its files."""
+    wanted = manifest(dependencies={"left": "1.0.0"})
+    files = {"package.json": wanted, "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}
+    gate = GateFixture(node_project(tmp_path / "app", **files))
+
+    result = await gate.check("tests", {"src/twice.js": TWICE})
+    deps = await gate.check("deps", {"package.json": manifest(dependencies={"left": "1.0.1"})})
+
+    assert result.outcome is Outcome.SKIPPED
+    assert "cannot run on the base: pnpm-lock.yaml is a lock file of pnpm" in result.reason
+    assert (deps.outcome, "pnpm-lock.yaml" in deps.reason) == (Outcome.INCONCLUSIVE, True)
+
+
 async def test_what_cannot_be_installed_says_why(node_gate: GateFixture) -> None:
     """A foreign lock file, a package from a repository, packages that are part of the tree."""
     wanted = manifest(dependencies={"left": "1.0.0"})

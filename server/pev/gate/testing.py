@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar, Final
 
-from pev.errors import EnvironmentUnavailable, ToolMissing
+from pev.errors import EnvironmentUnavailable, ProjectUnsupported, ToolMissing
 from pev.findings import Effect, Finding, Severity
 from pev.gate.contract import criteria_findings
 from pev.gate.coverage import Lines, changed_lines_findings, spans, total_findings
@@ -95,7 +95,7 @@ class RunnerTests(Check):
                 return Measured(unmeasured=fault, outside=True)
             run = await self.launch(job, checkout, toolbox, Chosen(label="main", coverage=True))
         except (EnvironmentUnavailable, ToolMissing) as exc:
-            return Measured(unmeasured=str(exc), outside=True)
+            return Measured(unmeasured=str(exc), outside=not isinstance(exc, ProjectUnsupported))
         run = replace(run, coverage=await self._whole(job, run.coverage))
         room = Room(self, job, job.maker(self.name), checkout, toolbox, run)
         measured = await (_base(room) if job.side is Side.BASE else _candidate(room))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pev.errors import EnvironmentUnavailable
+from pev.errors import ProjectUnsupported
 from pev.gate.javascript.wanted import Wanted
 
 MODULES: Final = "node_modules"
@@ -26,7 +26,7 @@ _TOOLS: Final = re.compile(
 def plant(checkout: Path, wanted: Wanted, own: Path, tools: Path) -> None:
     """Make the `node_modules` of a checkout: of the lock file's folder, and of each workspace's.
 
-    Raises EnvironmentUnavailable if the tree brings such a folder: it is not used, and hides ours.
+    Raises ProjectUnsupported if the tree brings such a folder: it is not used, and hides ours.
     """
     home = checkout / wanted.root if wanted.root != "." else checkout
     for place in ("", *wanted.members):
@@ -36,7 +36,7 @@ def plant(checkout: Path, wanted: Wanted, own: Path, tools: Path) -> None:
         if (target / _MARK).is_file():
             continue
         if target.exists() or target.is_symlink():
-            raise EnvironmentUnavailable(
+            raise ProjectUnsupported(
                 f"{target.relative_to(checkout).as_posix()} is part of the tree, and is not used",
                 hint="Take it out of the repository: packages come from the lock file.",
             )

@@ -43,7 +43,7 @@ class Launch:
 
 
 def command_of(runner: Runner, job: CheckJob, checkout: Checkout, box: NodeBox, chosen: Chosen) -> Launch:
-    """Give the command that runs the chosen tests. Raises ToolMissing."""
+    """Give the command that runs the chosen tests. Raises ProjectUnsupported."""
     place = checkout.scratch / f"tests-{chosen.label}"
     place.mkdir(exist_ok=True)
     inside = [_from_project(job, path) for path in chosen.files]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
-from pev.errors import EnvironmentUnavailable
+from pev.errors import ProjectUnsupported
 from pev.gate.coverage import Lines
 from pev.gate.demands import Language
 from pev.gate.face import Face
@@ -35,7 +35,7 @@ class NodeTests(RunnerTests):
     face: ClassVar[Face] = JAVASCRIPT
 
     async def launch(self, job: CheckJob, checkout: Checkout, toolbox: Toolbox, chosen: Chosen) -> Run:
-        """Run tests with the project's runner. Raises EnvironmentUnavailable, ToolMissing."""
+        """Run tests with the project's runner. Raises ProjectUnsupported."""
         box = as_node_box(toolbox)
         runner = _runner(job, checkout)
         launch = command_of(runner, job, checkout, box, chosen)
@@ -95,12 +95,12 @@ def _runner(job: CheckJob, checkout: Checkout) -> Runner:
     manifest = read_json(path.read_bytes()) if path.is_file() else {}
     runner = runner_of(manifest or {})
     if runner is None:
-        raise EnvironmentUnavailable(
+        raise ProjectUnsupported(
             f"{path.relative_to(checkout.root).as_posix()} names no test runner that PEV knows",
             hint='Let the script "test" start node --test, vitest or jest, or use a command of your own.',
         )
     if runner.name is RunnerName.MOCHA:
-        raise EnvironmentUnavailable(
+        raise ProjectUnsupported(
             "the tests run with mocha, which PEV does not read",
             hint="Check them with a command of your own ([[command]], format junit), or use node --test.",
         )

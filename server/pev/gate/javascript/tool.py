@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from pev.errors import EnvironmentUnavailable, ToolMissing
+from pev.errors import EnvironmentUnavailable, ProjectUnsupported, ToolMissing
 from pev.gate.demands import Language
 from pev.gate.interface import Check, CheckJob, Checkout, Measured, Toolbox
 from pev.gate.javascript.packages import read_json
@@ -36,7 +36,7 @@ class NodeTool(Check):
             box = await node_box(job, checkout)
             measured = await self.measure(job, checkout, box, paths)
         except (EnvironmentUnavailable, ToolMissing) as exc:
-            return Measured(unmeasured=str(exc), outside=True)
+            return Measured(unmeasured=str(exc), outside=not isinstance(exc, ProjectUnsupported))
         return measured.model_copy(update={"environment": box.key})
 
     async def measure(
@@ -59,20 +59,20 @@ def as_node_box(box: Toolbox) -> NodeBox:
 
 
 def bin_of(box: NodeBox, package: str, name: str = "") -> Path:
-    """Give the program of a package, as its own manifest names it. Raises ToolMissing."""
+    """Give the program of a package, as its own manifest names it. Raises ProjectUnsupported."""
     folder = box.package(package)
     bins = (read_json((folder / "package.json").read_bytes()) or {}).get("bin")
     target = bins if isinstance(bins, str) else (bins or {}).get(name or package.rpartition("/")[2])
     path = (folder / str(target)).resolve()
     if not isinstance(target, str) or not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise ToolMissing(
+        raise ProjectUnsupported(
             f"{package} brings no program {name or package}", hint="Lock another version of it."
         )
     return path
 
 
 def version_of(box: NodeBox, package: str) -> str:
-    """Give the version of an installed tool. Raises ToolMissing."""
+    """Give the version of an installed tool. Raises ProjectUnsupported."""
     manifest = read_json((box.package(package) / "package.json").read_bytes()) or {}
     return str(manifest.get("version") or "")
 

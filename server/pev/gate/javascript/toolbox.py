@@ -18,7 +18,7 @@ from typing import Final
 from anyio import to_thread
 
 from pev.config import Config
-from pev.errors import EnvironmentUnavailable, ToolMissing
+from pev.errors import EnvironmentUnavailable, ProjectUnsupported, ToolMissing
 from pev.gate.demands import EnvironmentSettings
 from pev.gate.interface import Checkout, Depot, Toolbox, ToolboxMaker
 from pev.gate.javascript.farm import plant
@@ -43,10 +43,10 @@ class NodeBox(Toolbox):
     versions: Mapping[str, str]
 
     def package(self, name: str) -> Path:
-        """Give the folder of a tool. Raises ToolMissing if the trusted ref does not lock it."""
+        """Give the folder of a tool. Raises ProjectUnsupported if the trusted ref does not lock it."""
         folder = self.tools / name if self.tools is not None else None
         if folder is None or not folder.is_dir():
-            raise ToolMissing(
+            raise ProjectUnsupported(
                 f"{name} is not in the lock file of the trusted ref",
                 hint=f"Add {name} to devDependencies and lock it, or leave this check out of the policy.",
             )

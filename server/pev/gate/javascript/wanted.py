@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
-from pev.errors import EnvironmentUnavailable
+from pev.errors import ProjectUnsupported
 from pev.gate.interface import Depot
 from pev.gate.javascript.packages import (
     DEPENDENCIES,
@@ -50,7 +50,7 @@ class Wanted(Model):
 async def read_wanted(depot: Depot, tree: str, root: str, host: str) -> Wanted:
     """Read what a project needs.
 
-    Raises EnvironmentUnavailable if it cannot come from the registry at `host`.
+    Raises ProjectUnsupported if it cannot come from the registry at `host`.
     """
     read = await reader_of(depot, tree)
     place = await lock_root(read, root)
@@ -58,17 +58,17 @@ async def read_wanted(depot: Depot, tree: str, root: str, host: str) -> Wanted:
         return await _unlocked(read, root)
     folder, name = place
     if name in OTHER_LOCKS:
-        raise EnvironmentUnavailable(
+        raise ProjectUnsupported(
             f"{joined(folder, name)} is a lock file of {OTHER_LOCKS[name]}, which is not read",
             hint="Commit a package-lock.json (npm install --package-lock-only), or use checks of your own.",
         )
     raw = await read(joined(folder, name)) or b""
     lock = read_lock(raw)
     if lock.fault:
-        raise EnvironmentUnavailable(f"{joined(folder, name)}: {lock.fault}", hint="Lock again with npm.")
+        raise ProjectUnsupported(f"{joined(folder, name)}: {lock.fault}", hint="Lock again with npm.")
     away = next((one for one in lock.packages if not one.is_registry), None)
     if away is not None:
-        raise EnvironmentUnavailable(
+        raise ProjectUnsupported(
             f"{away.name} is locked to {away.resolved!r}, which is no registry",
             hint="Only released packages of the registry are installed: name a version.",
         )
@@ -95,10 +95,10 @@ async def _manifests(
         path = joined(place, MANIFEST)
         manifest = read_json(await read(joined(folder, path)))
         if manifest is None:
-            raise EnvironmentUnavailable(f"{joined(folder, path)} is not JSON", hint="Correct it.")
+            raise ProjectUnsupported(f"{joined(folder, path)} is not JSON", hint="Correct it.")
         for name, spec in declared(manifest).items():
             if is_foreign(spec):
-                raise EnvironmentUnavailable(
+                raise ProjectUnsupported(
                     f"{joined(folder, path)} asks for {name} from {spec!r}, which is no registry",
                     hint="Only released packages of the registry are installed: name a version.",
                 )
