@@ -195,12 +195,29 @@ async def test_the_base_tests_face_a_change_that_bends_its_own(go_gate: GateFixt
             "none fails when it fails at once",
         ),
         (
+            {
+                "calc/calc.go": CALC + "\nfunc Big(a int) bool {\n\treturn a > 10 && a < 100\n}\n",
+                "calc/big_test.go": 'package calc\n\nimport "testing"\n\nfunc TestBig(t *testing.T) {\n'
+                "\t_ = Big(50)\n}\n",
+            },
+            Outcome.HELD,
+            "they pass with mutants of Big",
+        ),
+        (
             {"calc/calc.go": CALC.replace("return a + b", "return a - b")},
             Outcome.FAILED,
             "1 test fails, first calc::TestAdd",
         ),
     ],
-    ids=["exit at start", "TestMain", "exit in a test", "not run", "nothing asserted", "wrong"],
+    ids=[
+        "exit at start",
+        "TestMain",
+        "exit in a test",
+        "not run",
+        "nothing asserted",
+        "little asserted",
+        "wrong",
+    ],
 )
 async def test_a_run_of_tests_cannot_be_talked_into_passing(
     go_gate: GateFixture, files: dict[str, str], outcome: Outcome, word: str

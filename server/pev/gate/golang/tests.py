@@ -20,7 +20,8 @@ from pev.gate.golang.source import harness, top_names
 from pev.gate.golang.toolbox import GoBox
 from pev.gate.interface import CheckJob, Checkout, Measured, Side, Toolbox
 from pev.gate.outputs import ended_badly
-from pev.gate.sabotage import Unit
+from pev.gate.sabotage import Mutant, Unit
+from pev.gate.swaps import swaps
 from pev.gate.testing import RunnerTests
 from pev.gate.testing_runs import Chosen, Run
 from pev.proc import Completed, Ending
@@ -142,6 +143,10 @@ class GoTests(RunnerTests):
     def breaks(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Unit]:
         """Let functions panic."""
         return breaks(source, lines)
+
+    def mutants(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Mutant]:
+        """Swap operators, truths and numbers."""
+        return swaps(source, "go", lines)
 
     def without_module(self, path: str, source: str) -> str | None:
         """Let a file fail to build."""

@@ -23,7 +23,8 @@ from pev.gate.rust.lost import lost_tests
 from pev.gate.rust.report import Said, id_of_doc, id_of_path, id_of_target, listed, read_said
 from pev.gate.rust.rows import lock_words, rows_of, rust_box, values
 from pev.gate.rust.toolbox import RustBox
-from pev.gate.sabotage import Unit
+from pev.gate.sabotage import Mutant, Unit
+from pev.gate.swaps import swaps
 from pev.gate.testing import RunnerTests
 from pev.gate.testing_runs import Chosen, Failed, Result, Run
 from pev.proc import Completed, Ending
@@ -244,6 +245,10 @@ class RustTests(RunnerTests):
     def breaks(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Unit]:
         """Let functions panic."""
         return breaks(source, lines)
+
+    def mutants(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Mutant]:
+        """Swap operators, truths and numbers."""
+        return swaps(source, "rust", lines)
 
     def without_module(self, path: str, source: str) -> str | None:
         """Let a file fail to build."""
