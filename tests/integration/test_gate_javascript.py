@@ -3,6 +3,7 @@
 The project needs no package, so nothing of this needs a registry.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pev.findings import CheckResult, Effect, GateReport, Outcome
 from support.gates import GateFixture, plan_for, rules_of
 from support.javascript import CALC, CALC_TEST, TWICE, TWICE_TEST, lock, manifest, node_project
 from support.osv import OsvFixture, serve_osv
+from support.repos import UserRepoFixture
 
 pytestmark = pytest.mark.needs_node
 BUG = CALC.replace("a / b", "a / b + 1")
@@ -356,3 +358,40 @@ async def test_what_cannot_be_installed_says_why(node_gate: GateFixture) -> None
     assert "asks for left from 'github:someone/left', which is no registry" in away.reason
     assert "leads out of the project" in out.reason
     assert "node_modules is part of the tree, and is not used" in brought.reason
+
+
+async def test_workspaces_are_judged_each_and_see_one_another(tmp_path: Path) -> None:
+    """A member imports its neighbour as it is in this checkout, not as it was when it was installed."""
+    members = {f"packages/{name}": {"name": f"@app/{name}", "version": "1.0.0"} for name in ("low", "high")}
+    links = {
+        f"node_modules/@app/{name}": {"resolved": f"packages/{name}", "link": True}
+        for name in ("low", "high")
+    }
+    root = {"name": "app", "workspaces": ["packages/*"]}
+    own = {"name": "@app/low", "version": "1.0.0", "type": "module", "exports": "./calc.js"}
+    locked = {"name": "app", "lockfileVersion": 3, "packages": {"": root, **members, **links}}
+    high_test = CALC_TEST.replace("../src/calc.js", "@app/low")
+    repo = UserRepoFixture.empty(tmp_path / "app")
+    repo.commit(
+        "first",
+        {
+            "package.json": json.dumps({**root, "private": True}),
+            "package-lock.json": json.dumps(locked),
+            "packages/low/package.json": json.dumps(own),
+            "packages/low/calc.js": CALC,
+            "packages/high/package.json": manifest(name="@app/high"),
+            "packages/high/test/calc.test.js": high_test,
+            "packages/high/src/calc.js": CALC,
+        },
+    )
+    gate = GateFixture(repo)
+    more = high_test.replace(
+        'test("adds"', 'test("adds more", () => assert.equal(add(1, 1), 2));\n\ntest("adds"'
+    )
+
+    honest = await gate.check("tests", {"packages/high/test/calc.test.js": more})
+    bug = await gate.check("tests", {"packages/low/calc.js": BUG})
+
+    assert honest.outcome is Outcome.PASSED, honest.reason
+    assert bug.outcome is Outcome.FAILED, bug.reason
+    assert {one.path for one in bug.findings} == {"packages/high/test/calc.test.js"}
