@@ -241,7 +241,8 @@ def _first_policy_fault(default: Policy, raw: bytes) -> str:
         return f"check {soft[0]} is narrowed"
     if policy.command or policy.environment.setup:
         return "it has commands of its own"
-    lowered = [p.root for p in policy.project if p.checks is not None or p.coverage_floor is not None]
+    own = [p for p in policy.project if p.checks is not None or p.coverage_floor is not None]
+    lowered = [p.root for p in own if p not in default.project]
     if lowered or [p.root for p in policy.projects] != [p.root for p in default.projects]:
         return "it names other projects"
     return "" if policy.environment == default.environment else "it changes the environment"

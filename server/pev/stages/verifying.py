@@ -200,7 +200,7 @@ class Verifying:
         request = await self.request_for_path(repo, trusted=trusted)
         snapshot = await request.depot.tree_of(request.trusted_commit)
         request = replace(request, snapshot=snapshot, base_commit=None)
-        for name in request.policy.policy.checks:
+        for name in request.policy.policy.wanted():
             yield await self._gate.check_one(request, name)
 
     async def policy_view(self, caller: Caller, repo: str | None) -> PolicyView:
