@@ -409,3 +409,22 @@ async def test_a_program_of_its_own_counts_as_a_package(go_gate: GateFixture) ->
 
     assert result.outcome is Outcome.FAILED
     assert {one.path for one in result.findings if one.counts()} >= {"main.go"}
+
+
+async def test_risky_code_is_found_in_whatever_language(go_gate: GateFixture) -> None:
+    shell = (
+        'package calc\n\nimport "os/exec"\n\n// Run runs.\nfunc Run(a string) error {\n'
+        '\treturn exec.Command("sh", "-c", a).Run()\n}\n'
+    )
+
+    result = await go_gate.check(
+        "security",
+        {"calc/run.go": shell, "calc/fast.s": "TEXT x(SB),0,$0\n", "calc/run_test.go": shell},
+    )
+
+    assert result.outcome is Outcome.FAILED
+    assert {(one.rule, one.path, one.effect) for one in result.findings} == {
+        ("shell-command", "calc/run.go", Effect.BLOCKS),
+        ("shell-command", "calc/run_test.go", Effect.HOLDS),
+        ("foreign-code", "calc/fast.s", Effect.HOLDS),
+    }

@@ -271,6 +271,18 @@ async def test_where_crates_come_from_is_told(rust_gate: GateFixture, osv: OsvFi
     assert {name for _, name, _ in osv.asked} == {"bad", "plain", "far"}
 
 
+async def test_a_crate_of_the_registry_is_not_swapped_for_a_folder(rust_gate: GateFixture) -> None:
+    """A folder of the change that takes the name of a test library is not that library."""
+    rust_gate.on_base({"Cargo.toml": CARGO + '[dev-dependencies]\nproptest = "1"\n'})
+    shim = {"shim/Cargo.toml": CARGO.replace('"app"', '"proptest"'), "shim/src/lib.rs": "//! Nothing.\n"}
+
+    result = await rust_gate.check(
+        "deps", {"Cargo.toml": CARGO + '[dev-dependencies]\nproptest = { path = "shim" }\n', **shim}
+    )
+
+    assert (result.outcome, rules_of(result)) == (Outcome.FAILED, {"direct-requirement"})
+
+
 async def test_what_is_locked_elsewhere_is_not_had(rust_gate: GateFixture) -> None:
     """No repository and no other registry is ever asked for code."""
     lock = LOCK + _row("far", "1.0.0", "git+https://example.com/far#0123")

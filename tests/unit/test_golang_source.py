@@ -118,6 +118,7 @@ def test_a_test_file_may_not_take_itself_out_of_the_build() -> None:
         'import "testing"',
         'var f = flag.Lookup("test.v")',
         'var b = strings.HasSuffix(os.Args[0], ".test")',
+        'var s = strings.Contains(stack, "testing.tRunner")',
         "var m = testing.CoverMode()",
     ],
 )

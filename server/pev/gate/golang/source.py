@@ -31,7 +31,7 @@ _WORDS: Final = (
 )
 _CONSTRAINT: Final = (("build-constraint", re.compile(r"^//(?:go:build|\s*\+build)\s+.*")),)
 _NESTED: Final = {"block", "statement_list", "expression_statement", "argument_list", "call_expression"}
-_MARKS: Final = re.compile(r"^[\"`](-?-?test\.|.*\.test(\.exe)?[\"`]$)")
+_MARKS: Final = re.compile(r"^[\"`](-?-?test\.|.*\.test(\.exe)?[\"`]$|.*(_test\.go|\btRunner|testing\.t))")
 
 
 def suppressions(source: str) -> tuple[Suppression, ...]:

@@ -114,6 +114,43 @@ RULES: Final = (
         effect=Effect.HOLDS,
     ),
     Rule(
+        id="ends-process",
+        message="the process is ended from within, which ends the tests that run in it",
+        remedy="Give an error, and end the program in main.",
+        match={
+            "rule": {
+                "any": [
+                    _call(r"^syscall\.(Exit|Kill)$"),
+                    {
+                        **_call(r"^os\.Exit$"),
+                        "not": {
+                            "inside": {
+                                "kind": "function_declaration",
+                                "stopBy": "end",
+                                "has": {"field": "name", "regex": "^(main|TestMain)$"},
+                            }
+                        },
+                    },
+                ]
+            }
+        },
+        effect=Effect.HOLDS,
+    ),
+    Rule(
+        id="line-directive",
+        message="this source says that it stands elsewhere, so that what tools say of it is lost",
+        remedy="Leave the directive out.",
+        match={"rule": {"kind": "comment", "regex": r"^(//line |/\*line )"}},
+        effect=Effect.HOLDS,
+    ),
+    Rule(
+        id="command-in-comment",
+        message="a comment holds a command, or options of the compiler of C",
+        remedy="Do without it, or let a person look at it.",
+        match={"rule": {"kind": "comment", "regex": r"^//go:generate\b|(?m)^(//|/\*)?\s*#cgo\b"}},
+        effect=Effect.HOLDS,
+    ),
+    Rule(
         id="renamed-package",
         message="a package that scanners watch gets another name here",
         remedy="Import it under its own name.",

@@ -65,6 +65,24 @@ RULES: Final = (
         effect=Effect.HOLDS,
     ),
     Rule(
+        id="ends-process",
+        message="the process is ended from within, which ends the tests that run in it",
+        remedy="Give an error, and end the program in main.",
+        match={
+            "rule": {
+                **_call(r"\b(process::(exit|abort)|libc::_?exit)$"),
+                "not": {
+                    "inside": {
+                        "kind": "function_item",
+                        "stopBy": "end",
+                        "has": {"field": "name", "regex": "^main$"},
+                    }
+                },
+            }
+        },
+        effect=Effect.HOLDS,
+    ),
+    Rule(
         id="foreign-command",
         message="the C library starts a program",
         remedy="Use std::process::Command.",

@@ -101,11 +101,13 @@ def _asked(make: FindingMaker, old: _State, new: _State, job: CheckJob) -> Itera
         )
     known = [(one.manifest, one.name, dict(one.how)) for one in old.asked]
     names = {one.name for one in new.locked}
+    had = {(one.manifest, one.name) for one in old.asked if one.origin != "path"}
     for one in new.asked:
         if (one.manifest, one.name, dict(one.how)) in known:
             continue
-        if one.origin in ("git", "registry", "registry-index") or one.leaves():
-            origin = one.origin if not one.leaves() else "a path outside of the repository"
+        swapped = one.origin == "path" and (one.manifest, one.name) in had
+        if one.origin in ("git", "registry", "registry-index") or one.leaves() or swapped:
+            origin = one.origin if one.origin != "path" else f"the path {one.how.get('path')}"
             yield make.make(
                 "direct-requirement",
                 f"{one.name} comes from {origin}, not from the registry",

@@ -41,6 +41,11 @@ _MARKS: Final = re.compile(
 )
 
 
+_REDEFINED: Final = re.compile(r"^(assert\w*|debug_assert\w*|panic|unreachable|matches)$")
+_YES: Final = {"eq": "true", "ne": "false"}
+_WATCHED: Final = re.compile(r"thread::current\(\)\.name\(\)$")
+
+
 def suppressions(source: str) -> tuple[Suppression, ...]:
     """List the attributes that tell compiler, clippy or rustfmt to look away, inside macros too."""
     return find_words(source, ("rust",), (), _attributes)
@@ -152,10 +157,25 @@ def _sign(node: "SgNode") -> tuple[int, str] | None:
             r"\b(test|doctest|debug_assertions|miri)\b", node.text()
         ):
             return line, f"asks how it is built: {node.text()[:60]}"
+    elif kind in ("macro_definition", "function_item"):
+        return _defined(node, line)
+    elif kind == "call_expression" and _WATCHED.search("".join(node.text().split())):
+        return line, "asks for the name of the thread that runs it"
     elif kind == "attribute_item" and re.search(r"\bcfg(_attr)?\b", node.text()):
         return _configured(node, line)
     elif kind in ("string_literal", "raw_string_literal") and _MARKS.match(node.text()):
         return None if _is_built_in(node) else (line, f"asks for the test runner: {node.text()[:40]}")
+    return None
+
+
+def _defined(node: "SgNode", line: int) -> tuple[int, str] | None:
+    """Say what a macro or a function does to assertions: it takes their name, or agrees with everything."""
+    named, body = node.field("name"), node.field("body")
+    name = named.text() if named is not None else ""
+    if node.kind() == "macro_definition":
+        return (line, f"defines {name} anew") if _REDEFINED.match(name) else None
+    if name in _YES and body is not None and body.text().strip("{} \n\t;") == _YES[name]:
+        return line, f"says that anything is equal to it: {name} gives a constant"
     return None
 
 
