@@ -117,6 +117,19 @@ async def test_findings_are_new_or_old_and_name_their_lines(tool_gate: GateFixtu
     assert {one.outcome for one in (lint, types, form)} == {Outcome.FAILED}
 
 
+async def test_a_cast_in_place_of_a_type_is_held(tool_gate: GateFixture) -> None:
+    """The compiler believes it; what the base casts too is old, wherever it stands."""
+    tool_gate.on_base({"src/old.ts": "export const a: number = JSON.parse('1') as any;\n"})
+    cast = "export const b: number = ('text' as unknown) as number;\n"
+
+    result = await tool_gate.check(
+        "types",
+        {"src/old.ts": "\nexport const a: number = JSON.parse('1') as any;\n", "src/cast.ts": cast},
+    )
+
+    assert (result.outcome, counted(result)) == (Outcome.HELD, {("type-cast", "src/cast.ts", 1)})
+
+
 async def test_a_loosened_configuration_loosens_nothing(tool_gate: GateFixture) -> None:
     """The trusted version judges, and the change of it is held."""
     bad = "const unused = 1;\n/** @type {number} */\nexport const a = 'text'\n"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pev.gate.javascript.awareness import aware
 from pev.gate.javascript.face import JAVASCRIPT
 from pev.gate.javascript.inventory import OPEN, inventory
+from pev.gate.javascript.slack import casts
 
 SOURCE = """\
 import assert from "node:assert/strict";
@@ -221,3 +222,16 @@ def test_files_are_told_apart_by_their_paths(path: str, kind: str) -> None:
         else "product"
     )
     assert seen == kind
+
+
+def test_casts_to_types_that_take_anything_are_seen() -> None:
+    """What is cast to a real type, or made constant, still says something."""
+    source = """\
+const a = x as any;
+const b = <any>y;
+const c = z as unknown as Foo;
+const d = q as const;
+const e = w as Foo;
+const any = 1; f(any as Foo);
+"""
+    assert casts(source) == ((1, "x as any"), (2, "<any>y"), (3, "z as unknown"))

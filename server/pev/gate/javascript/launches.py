@@ -103,7 +103,10 @@ def _node(
 
 
 def _node_pattern(chosen: Chosen) -> str:
-    """Give the pattern of the names of single tests; node holds it against each name by itself."""
+    """Give the pattern of the names of single tests.
+
+    Node holds it against each name by itself, since version 22 with the names of the groups before it.
+    """
     wanted = [own.partition("::")[2].split(JOIN) for own in chosen.only or chosen.without]
     if not wanted:
         return ""
@@ -112,7 +115,7 @@ def _node_pattern(chosen: Chosen) -> str:
         {path[-1] for path in wanted} if chosen.only else {_ROOT, *(name for path in wanted for name in path)}
     )
     listed = "|".join(re.escape(name).replace("/", "\\/") for name in sorted(names))
-    return f"/^(?:{listed})$/" if chosen.only else f"/^(?!(?:{listed})$)/"
+    return f"/(?:^| )(?:{listed})$/" if chosen.only else f"/^(?!(?:.* )?(?:{listed})$)/"
 
 
 def _node_files(folder: Path, wanted: Sequence[str], *, typed: bool) -> Iterator[str]:

@@ -8,17 +8,23 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from pev.findings import Finding
-from pev.gate.interface import CheckJob, Checkout, FindingMaker, Measured
+from anyio import to_thread
+
+from pev.findings import Effect, Finding, Severity
+from pev.gate.interface import CheckJob, Checkout, FindingMaker, Measured, Side
+from pev.gate.javascript.face import JAVASCRIPT
 from pev.gate.javascript.packages import read_json
+from pev.gate.javascript.slack import casts
 from pev.gate.javascript.tool import NodeTool, bin_of, start, tools_of
 from pev.gate.javascript.toolbox import NodeBox
 from pev.gate.outputs import ended_badly, listed, private_name, source_line, unusable
+from pev.gate.testing_room import is_product
 from pev.proc import Ending
 
 _ROW: Final = re.compile(r"^(?P<path>[^\s(][^(]*)\((?P<line>\d+),\d+\): error (?P<code>TS\d+): (?P<text>.*)$")
 _GLOBAL: Final = re.compile(r"^error (TS\d+): (.*)$")
 _CONFIG: Final = "tsconfig.json"
+_TYPED: Final = (".ts", ".tsx", ".mts", ".cts")
 _MOST: Final = 50
 _COMMENTS: Final = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _COMMAS: Final = re.compile(r'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])')
@@ -45,7 +51,7 @@ class Types(NodeTool):
         if paths:  # single files are read as the project's configuration says
             configs = [_narrowed(folder, checkout, paths, job.root)]
         make = job.maker(self.name)
-        found: list[Finding] = []
+        found: list[Finding] = [] if paths else await _casts(job, make)
         log = b""
         for number, config in enumerate(configs):
             state = checkout.scratch / f"{private_name('tsc', job.root)}-{number}.tsbuildinfo"
@@ -69,6 +75,31 @@ class Types(NodeTool):
             tools=tools_of(box, "typescript"),
             log=log or listed(found, b""),
         )
+
+
+async def _casts(job: CheckJob, make: FindingMaker) -> list[Finding]:
+    """Hold new casts to types that take anything, in changed files that are no tests."""
+    found = []
+    for change in job.changes:
+        path = change.path if job.side is Side.CANDIDATE else change.old_path
+        if not (path.endswith(_TYPED) and is_product(JAVASCRIPT, job, path)):
+            continue
+        source = (await job.bench.read(job.side, path) or b"").decode("utf-8", "replace")
+        for line, text in await to_thread.run_sync(casts, source):
+            message = f"a value is cast, which changes nothing but what the compiler believes: {text}"
+            found.append(
+                make.make(
+                    "type-cast",
+                    message,
+                    path=path,
+                    line=line,
+                    context=text,
+                    severity=Severity.WARNING,
+                    effect=Effect.HOLDS,
+                    remedy="Correct the value or the type; a person can allow this one.",
+                )
+            )
+    return found
 
 
 def configs_of(folder: Path) -> list[Path]:
