@@ -169,3 +169,43 @@ async def test_a_change_of_documents_is_no_reason_for_a_flaky_test(gate: GateFix
     assert documents.outcome is Outcome.PASSED, documents.reason
     assert rules_of(documents) == {"flaky"}
     assert code.outcome is Outcome.HELD
+
+
+async def test_notes_of_mypy_alone_are_a_measurement(gate: GateFixture) -> None:
+    """It exits as if it had found errors, and has found none."""
+    lax = PYPROJECT.replace("strict = true", "strict = false")
+    gate.on_base({"pyproject.toml": lax, "src/app/old.py": "def old():\n    a: int = 1\n    return a\n"})
+    gate.on_base({"pev.toml": 'checks = ["types"]\n'})
+
+    fine = await gate.judge({"src/app/more.py": "def more():\n    a: int = 1\n    return a\n"})
+    wrong = await gate.judge({"src/app/more.py": 'TEN: int = "10"\n'})
+
+    assert fine.outcome is Outcome.PASSED, fine.reason
+    assert wrong.outcome is Outcome.FAILED
+
+
+async def test_what_is_doubtful_in_a_test_is_for_a_person_to_see(gate: GateFixture) -> None:
+    """Tests pickle what they made; a product that does it is stopped."""
+    gate.on_base({"pev.toml": 'checks = ["security"]\n'})
+    text = "import pickle\n\n\ndef test_it() -> None:\n    assert pickle.loads(pickle.dumps(1)) == 1\n"
+
+    tests = await gate.judge({"tests/test_pickle.py": text})
+    product = await gate.judge({"src/app/load.py": "import pickle\n\nVALUE = pickle.loads(b'')\n"})
+
+    assert tests.outcome is Outcome.HELD
+    assert product.outcome is Outcome.FAILED
+    assert rules_of(tests) == rules_of(product) == {"B301"}
+
+
+async def test_what_mypy_always_said_of_a_file_is_no_news_where_nobody_uses_it(gate: GateFixture) -> None:
+    """A module that is given attributes as it runs has them all the same."""
+    dynamic = "import app\n\napp.first = 1\n"
+    gate.on_base(
+        {"pyproject.toml": PYPROJECT.replace("[tool.mypy]", "[tool.other]"), "src/app/dynamic.py": dynamic}
+    )
+
+    told = await gate.check("types", {"src/app/dynamic.py": dynamic + "app.second = 2\n"})
+    defect = await gate.check("types", {"src/app/more.py": "import app\n\napp.third = 3\n"})
+
+    assert told.outcome is Outcome.PASSED, told.reason
+    assert defect.outcome is Outcome.FAILED

@@ -16,6 +16,7 @@ from pev.findings import Effect, Finding, Severity
 from pev.gate.detours import find_detours
 from pev.gate.disguise import find_disguises
 from pev.gate.extracted import python_in
+from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side
 from pev.gate.outputs import listed, private_name, unusable
 from pev.gate.subjects import is_test_file
@@ -107,13 +108,17 @@ def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: C
     code = str(row.get("code", ""))
     line = row.get("line_number")
     own = [text.partition(" ")[2] for text in code.splitlines() if text.startswith(f"{line} ")]
+    severity = _SEVERITY.get(str(row.get("issue_severity")), Severity.WARNING)
+    path = job.repo_path(str(row.get("filename")), checkout)
     return make.make(
         str(row.get("test_id", "bandit")),
         f"{row.get('test_id')} {row.get('issue_text')}",
-        path=job.repo_path(str(row.get("filename")), checkout),
+        path=path,
         line=line if isinstance(line, int) else None,
         context=own[0] if own else code,
-        severity=_SEVERITY.get(str(row.get("issue_severity")), Severity.WARNING),
+        severity=severity,
+        # what is doubtful in a product is usual in its tests; a person looks
+        effect=Effect.HOLDS if severity is not Severity.ERROR and belongs_to_tests(path) else Effect.BLOCKS,
         remedy=_HELP,
     )
 

@@ -49,7 +49,7 @@ class Types(Check):
         if _plugins(table) and job.request.trust is Trust.TRUSTED:
             # what runs code gets a checkout of its own
             checkout = await job.bench.checkout(job.side, private=private_name(self.name, job.root))
-        return await _fair_to_tests(job, await self.look(job, checkout, job.settings.paths))
+        return await _fair(job, await self.look(job, checkout, job.settings.paths))
 
     async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
         """Run mypy over some paths, or over what its configuration names."""
@@ -81,33 +81,42 @@ class Types(Check):
         if done.ending is not Ending.EXITED:
             return unusable("mypy", done, job.clock)
         make = job.maker(self.name)
-        rows = (row for row in _rows(done.stdout) if row.get("severity") == "error")
+        said = _rows(done.stdout)
+        rows = [row for row in said if row.get("severity") == "error"]
         chosen = bool(config) or await is_asked_for(job, "mypy")
         # a version that nobody chose may not need what theirs does
         idle = _IDLE if tool.argv == command("mypy") else ()
         found = tuple(
             _finding(make, job, row, checkout, chosen=chosen and row.get("code") not in idle) for row in rows
         )
-        conclusive = done.code == 0 or (done.code == 1 and found)
+        conclusive = done.code == 0 or (done.code == 1 and said)  # it exits so with nothing but notes, too
         return Measured(
             findings=found,
             reason=f"{len(found)} findings",
             unmeasured=None if conclusive else ended_badly("mypy", done, job.clock.limit_s),
+            facts={"asked": chosen},
             environment=interpreter.key,
             tools={"mypy": tool.version},
             log=listed(found, done.stderr),
         )
 
 
-async def _fair_to_tests(job: CheckJob, measured: Measured) -> Measured:
-    """Make notes of what tests get wrong where the base's tests did too: nobody holds them to their types."""
-    if job.side is Side.BASE or not any(belongs_to_tests(one.path or "") for one in measured.findings):
+async def _fair(job: CheckJob, measured: Measured) -> Measured:
+    """Make notes of what nobody holds anybody to, as the base shows.
+
+    That is what tests get wrong where the base's tests did too; and without a configuration of mypy, what it
+    says of a file of which it said the like before.
+    """
+    blocking = [one for one in measured.findings if one.effect is Effect.BLOCKS]
+    base = await job.base() if job.side is Side.CANDIDATE and blocking else None
+    if base is None:
         return measured
-    base = await job.base()
-    if base is None or not any(belongs_to_tests(one.path or "") for one in base.findings):
-        return measured
+    tests = any(belongs_to_tests(one.path or "") for one in base.findings)
+    known = set() if measured.facts.get("asked") else {(one.rule, one.path) for one in base.findings}
     findings = tuple(
-        one.model_copy(update={"effect": Effect.NOTES}) if belongs_to_tests(one.path or "") else one
+        one.model_copy(update={"effect": Effect.NOTES})
+        if (one.rule, one.path) in known or (tests and belongs_to_tests(one.path or ""))
+        else one
         for one in measured.findings
     )
     return measured.model_copy(update={"findings": findings})
