@@ -205,6 +205,7 @@ async def test_tests_may_move_and_old_failures_do_not_block(rust_gate: GateFixtu
     assert (fine.outcome, "1 failed" in fine.reason) == (Outcome.PASSED, True), fine.reason
 
 
+@pytest.mark.slow
 async def test_hangs_end_and_floods_hide_nothing(rust_gate: GateFixture) -> None:
     hang = CALC.replace("    a + b", "    loop {\n        std::hint::spin_loop();\n    }")
     flood = CALC.replace(
