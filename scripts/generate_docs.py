@@ -53,6 +53,8 @@ SETTINGS: Final = {
     "bot_email": "address of that author",
     "resources_as_tools": "offer resources as tools, for hosts that cannot read them",
     "pass_env": "names of variables that a trusted policy may ask for",
+    "auth": "whose tokens count over HTTP: `issuer`, `audience`, `resource_url`, and one of `jwks_url`,"
+    " `public_key_file`, `introspection_url`",
 }
 
 

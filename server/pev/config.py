@@ -6,10 +6,19 @@ Never read from a repository. Variables win over the file; both are validated he
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -44,6 +53,47 @@ def _expanded(path: Path) -> Path:
 
 
 Folder = Annotated[Path, AfterValidator(_expanded)]
+
+
+def _safe_url(url: str) -> str:
+    parts = urlsplit(url)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or (parts.scheme != "https" and not (local and parts.scheme == "http")):
+        raise ValueError(f"{url!r} is no https address")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_safe_url)]
+
+
+class AuthSettings(BaseModel):
+    """How callers over HTTP are known: whose tokens count, and for which address of ours they are made out.
+
+    Signed tokens are verified with the keys at `jwks_url` or in `public_key_file`; opaque ones by asking
+    `introspection_url`. Exactly one of the three is given.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: Url
+    audience: str = Field(min_length=1)
+    resource_url: Url
+    algorithm: Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "Ed25519"] = (
+        "RS256"
+    )
+    jwks_url: Url | None = None
+    public_key_file: Folder | None = None
+    introspection_url: Url | None = None
+    introspection_client: str = ""
+    introspection_secret_file: Folder | None = None
+    requests_per_second: float = Field(default=10.0, gt=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _one_way_to_verify(self) -> Self:
+        ways = (self.jwks_url, self.public_key_file, self.introspection_url)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("give one of jwks_url, public_key_file and introspection_url")
+        return self
 
 
 class Config(BaseSettings):
@@ -83,6 +133,7 @@ class Config(BaseSettings):
     bot_email: str = "pev@localhost"
     resources_as_tools: bool = False
     pass_env: tuple[str, ...] = ()
+    auth: AuthSettings | None = None
 
     @field_validator("repos")
     @classmethod

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from fastmcp import FastMCP
 from fastmcp.resources import ResourceTemplate
+from fastmcp.server.auth import AuthProvider
+from fastmcp.server.middleware import Middleware
 from fastmcp.server.transforms.resources_as_tools import ResourcesAsTools
 from mcp.server.request_state import RequestStateSecurity
 
@@ -14,7 +16,7 @@ from pev import __version__
 from pev.config import Config
 from pev_prompts import PROMPTS
 from pev_resources import RESOURCES
-from pev_server.deps import HOLDER
+from pev_server.deps import HOLDER, get_caller
 from pev_server.errors import ErrorsAndTrail
 from pev_server.keys import load_key
 from pev_server.opening import EngineHolder
@@ -49,7 +51,8 @@ def create_app(config: Config, *, cwd: Path | None = None, local: bool = True) -
         INSTRUCTIONS,
         version=__version__,
         lifespan=lifespan,
-        middleware=[ErrorsAndTrail(), *([AllowRoots()] if local and config.allow_roots else [])],
+        middleware=[*_limits(config, local=local), ErrorsAndTrail(), *_roots(config, local=local)],
+        auth=_auth(config, local=local),
         on_duplicate="error",
         mask_error_details=True,
         strict_input_validation=True,
@@ -67,3 +70,32 @@ def create_app(config: Config, *, cwd: Path | None = None, local: bool = True) -
     if config.resources_as_tools:
         app.add_transform(ResourcesAsTools(app))
     return app
+
+
+def _roots(config: Config, *, local: bool) -> list[Middleware]:
+    return [AllowRoots()] if local and config.allow_roots else []
+
+
+def _limits(config: Config, *, local: bool) -> list[Middleware]:
+    """Bound how often each principal calls, where callers are told apart."""
+    if local or config.auth is None:
+        return []
+    from fastmcp.server.middleware.rate_limiting import RateLimitingMiddleware
+
+    rate = config.auth.requests_per_second
+    return [
+        RateLimitingMiddleware(
+            max_requests_per_second=rate,
+            burst_capacity=max(1, int(4 * rate)),
+            get_client_id=lambda _: get_caller().principal,
+        )
+    ]
+
+
+def _auth(config: Config, *, local: bool) -> AuthProvider | None:
+    """Give what stands before every request over HTTP, if the operator configured it."""
+    if local or config.auth is None:
+        return None
+    from pev_server.auth import create_auth
+
+    return create_auth(config.auth)

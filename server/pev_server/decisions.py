@@ -32,18 +32,22 @@ from pev_server.dialogue import (
 
 _ROUNDS: Final = 6
 _NO_HOST: Final = "This host cannot ask the person ({why}). A person decides in a terminal: pev approve {run}"
+_NO_SCOPE: Final = (
+    "This token lacks the scope pev:approve. A person who holds it decides, or one at the server's terminal:"
+    " pev approve {run}"
+)
 
 
 class Decisions:
     """The decisions of one call: what came back with it, and how to ask for more."""
 
-    def __init__(self, ctx: Context, engine: Engine, caller: Caller) -> None:
+    def __init__(self, ctx: Context, engine: Engine, caller: Caller, *, may_approve: bool) -> None:
         self._ctx = ctx
         self._engine = engine
         self._caller = caller
-        self._person = caller.model_copy(
-            update={"role": Role.PERSON, "scopes": caller.scopes | {Scope.APPROVE}}
-        )
+        self._may_approve = may_approve
+        approve = {Scope.APPROVE} if may_approve else set()
+        self._person = caller.model_copy(update={"role": Role.PERSON, "scopes": caller.scopes | approve})
 
     async def came_back(self, run_id: RunId | None = None) -> Returned | None:
         """Give what came back with a repeated call; None on a first call.
@@ -79,6 +83,9 @@ class Decisions:
         for _ in range(_ROUNDS):
             question = await self._engine.desk.question(run_id, self._caller)
             if question is None:
+                break
+            if not self._may_approve:
+                notes += (_NO_SCOPE.format(run=run_id),)
                 break
             asked = await ask_person(self._ctx, question, limit_s=self._engine.core.config.ask_wait_s)
             if isinstance(asked, InputRequiredResult):

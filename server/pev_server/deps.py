@@ -42,7 +42,15 @@ def get_caller() -> Caller:
     if token is None:
         return Caller(principal=local_principal(), role=Role.AUTHOR, scopes=AGENT_SCOPES, host=host)
     scopes = frozenset(scope for scope in Scope if scope.value in token.scopes)
-    return Caller(principal=token.client_id, role=Role.AUTHOR, scopes=scopes & AGENT_SCOPES, host=host)
+    from pev_server.auth import principal_of
+
+    return Caller(principal=principal_of(token), role=Role.AUTHOR, scopes=scopes & AGENT_SCOPES, host=host)
+
+
+def may_approve() -> bool:
+    """Say whether an answer at the host's dialog may count: the local user's, or one with a token for it."""
+    token = get_access_token()
+    return token is None or Scope.APPROVE.value in token.scopes
 
 
 def get_progress() -> Callable[[str, float, float], Awaitable[None]]:
@@ -57,4 +65,4 @@ def get_progress() -> Callable[[str, float, float], Awaitable[None]]:
 
 async def get_decisions() -> Decisions:
     """Give the way to the person and to the model at the host, for this call."""
-    return Decisions(get_context(), await get_engine(), get_caller())
+    return Decisions(get_context(), await get_engine(), get_caller(), may_approve=may_approve())

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pev.config import Config
 from pev.errors import ConfigInvalid
@@ -45,12 +46,12 @@ def _log_to_stderr() -> None:
 def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bool) -> None:
     """Serve until the client is gone or the process is told to end.
 
-    Raises ConfigInvalid for a non-loopback address, since nobody would be authenticated there.
+    Raises ConfigInvalid for a non-loopback address where nobody would be authenticated.
     """
-    if http and not is_loopback(host):
+    if http and config.auth is None and not is_loopback(host):
         raise ConfigInvalid(
             f"{host!r} is not a loopback address, and no authentication is configured",
-            hint="Serve on 127.0.0.1, or put an authenticating proxy before it.",
+            hint="Configure [auth], serve on 127.0.0.1, or put an authenticating proxy before it.",
         )
     _log_to_stderr()
     from pev_server.app import create_app
@@ -62,6 +63,8 @@ def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bo
         app.run(transport="stdio", show_banner=False)
         return
     options: dict[str, Any] = {"stateless_http": stateless, "host_origin_protection": True}
+    if config.auth is not None:
+        options["allowed_hosts"] = [urlsplit(config.auth.resource_url).netloc, f"{host}:{port}"]
     app.run(
         transport="http",
         host=host,
