@@ -10,6 +10,7 @@ from pev.gate.rust.lockfile import CENTRAL, read_asked, read_lock
 from pev.gate.rust.manifest import CargoManifest
 from pev.gate.rust.report import id_of_doc, id_of_path, id_of_target, listed, read_said
 from pev.gate.rust.rows import rows_of
+from pev.gate.rust.tests import RustTests
 from pev.gate.testing_runs import Result
 from pev.proc import Completed, Ending
 
@@ -125,6 +126,14 @@ def test_messages_of_the_compiler_are_read_once() -> None:
     (row,) = rows_of(raw)
 
     assert (row.rule, row.level, row.path, row.line, row.text) == ("E0308", "error", "src/a.rs", 3, "wrong")
+
+
+def test_what_tests_build_and_do_not_run_is_not_broken() -> None:
+    """No test could notice it, and an example is no product."""
+    source, line = "fn show() {\n    run();\n}\n", frozenset({2})
+
+    assert list(RustTests().breaks("examples/show.rs", source, line)) == []
+    assert [one.name for one in RustTests().breaks("src/show.rs", source, line)] == ["show"]
 
 
 # Manifests and lock files

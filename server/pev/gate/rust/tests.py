@@ -29,6 +29,7 @@ from pev.gate.testing import RunnerTests
 from pev.gate.testing_runs import Chosen, Failed, Result, Run
 from pev.proc import Completed, Ending
 
+_SHOWN: Final = {"examples", "benches", "fuzz"}
 _DOCS: Final = (b"```", b"doc =", b"doc=")
 
 
@@ -243,8 +244,8 @@ class RustTests(RunnerTests):
                 made.failures.append(Failed(own, reason, path, why.line if why and path else None))
 
     def breaks(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Unit]:
-        """Let functions panic."""
-        return breaks(source, lines)
+        """Let functions panic, but for examples and benchmarks: those are built by tests, and not run."""
+        return () if _SHOWN & set(PurePosixPath(path).parts[:-1]) else breaks(source, lines)
 
     def mutants(self, path: str, source: str, lines: frozenset[int]) -> Iterable[Mutant]:
         """Swap operators, truths and numbers."""
