@@ -135,7 +135,7 @@ def knock(url: str, bearer: str | None = None) -> tuple[int, str, bytes]:
 
 def list_tools(url: str, bearer: str) -> tuple[int, str]:
     """Ask for the tools, without a session, as clients of 2026-07-28 do."""
-    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    meta: dict[str, Any] = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
     meta |= {"io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"}}
     meta |= {"io.modelcontextprotocol/clientCapabilities": {}}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
