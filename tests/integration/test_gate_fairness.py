@@ -209,3 +209,22 @@ async def test_what_mypy_always_said_of_a_file_is_no_news_where_nobody_uses_it(g
 
     assert told.outcome is Outcome.PASSED, told.reason
     assert defect.outcome is Outcome.FAILED
+
+
+async def test_a_file_that_the_base_s_tests_write_to_may_be_written_to(gate: GateFixture) -> None:
+    """Some suites touch their own data, and always did; what only the change writes to is another matter."""
+    touch = (
+        "import os\nimport pathlib\n\n\ndef test_touch() -> None:\n"
+        '    os.utime(pathlib.Path(__file__).with_name("data.txt"))\n'
+    )
+    gate.on_base({"tests/test_touch.py": touch, "tests/data.txt": "a", "pev.toml": 'checks = ["tests"]\n'})
+    sly = touch.replace('.with_name("data.txt")', '.parents[1] / "README.md"').replace(
+        "test_touch", "test_sly"
+    )
+
+    usual = await gate.check("tests", {"README.md": "# changed\n"})
+    odd = await gate.check("tests", {"tests/test_sly.py": sly})
+
+    assert usual.outcome is Outcome.PASSED, usual.reason
+    assert odd.outcome is Outcome.FAILED
+    assert "tree-changed" in rules_of(odd)

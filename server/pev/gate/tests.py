@@ -72,7 +72,10 @@ class Tests(Check):
         """Say what fails on the base, and how much of it is covered."""
         run = room.run
         return Measured(
-            findings=tuple(_failed(room, one) for one in run.failures),
+            findings=(
+                *(_failed(room, one) for one in run.failures),
+                *await tree_changes(room.job, room.make, room.checkout),
+            ),
             reason=_summary(run),
             unmeasured=run.broken,
             outside=run.killed,
@@ -105,13 +108,14 @@ class Tests(Check):
         findings += base_findings
         covered, notes, uncovered = await self._cover(room, confirmed, unsteady)
         findings += covered
-        findings += await tree_changes(job, room.make, room.checkout)
+        written, written_before = await _written(room)
+        findings += written
         findings += _skipped_by_product(room)
         unmeasured = unmeasured or uncovered
         controlled = Controlled()
         if unmeasured is None and not _blocked(job, findings):
             controlled = await self._control(room)
-        findings += [*old_failures, *controlled.findings]
+        findings += [*old_failures, *written_before, *controlled.findings]
         findings += criteria_findings(job, room.make, run.passed - run.failed_ids, Path(run.rootdir))
         left_out = ", ".join(job.settings.without_markers)
         left_out = f"not run by policy: tests marked {left_out}" if left_out else ""
@@ -236,6 +240,16 @@ class Tests(Check):
                     f"{path} lines {spans(sorted(lost))} are reached only by tests that fail on the base too"
                 )
         return None
+
+
+async def _written(room: _Room) -> tuple[list[Finding], list[Finding]]:
+    """Give the files of the tree that the run wrote to, and those that one on the base writes to as well."""
+    found = await tree_changes(room.job, room.make, room.checkout)
+    base = await room.job.base() if found else None
+    known = {one.fingerprint for one in (base.findings if base is not None else ())}
+    return [one for one in found if one.fingerprint not in known], [
+        one for one in found if one.fingerprint in known
+    ]
 
 
 def _other(on_base: bool) -> str:
