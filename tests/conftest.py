@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
 from support.repos import UserRepoFixture
 from support.wheels import TEST_TOOLS, pack_installed
 
 REAL_HOME: Final = Path.home()
+# a test says what holds, not how fast: a busy machine is no defect
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 _WATCHED: Final = {"os.mkdir": 0, "os.rename": 1, "os.remove": 0, "os.rmdir": 0, "os.symlink": 1}
 _touched: list[str] = []
 
