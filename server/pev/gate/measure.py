@@ -12,6 +12,7 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
+from pev import __version__
 from pev.config import Config
 from pev.errors import PevError
 from pev.findings import (
@@ -226,6 +227,7 @@ class Measurer:
             versions(*check.tools) if check.tools else {},
             [self._sandbox.name, wanted, this.grants.model_dump(mode="json")],
             [self._config.allow_submodules, self._config.allow_lfs],
+            __version__,
         ]
         key = hash_json(value)
         if may_be_kept(this.grants) and (kept := self._store.measured(key)) is not None:
