@@ -134,3 +134,33 @@ def test_a_file_means_what_it_means(ground: Ground, raw: bytes) -> None:
 def test_every_pair_of_files_is_weighed(ground: Ground, old: bytes, new: bytes) -> None:
     """What an author writes never makes the gate stumble."""
     assert compare(ground, old, new).meaning in Meaning
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "meaning"),
+    [
+        ('version = "1"', 'version = "2"', Meaning.NEUTRAL),
+        (
+            "[tool.poetry.group.dev.dependencies]\na = 1",
+            "[tool.poetry.group.dev.dependencies]\na = 2",
+            Meaning.NEUTRAL,
+        ),
+        ('packages = [{include = "a"}]', 'packages = [{include = "b"}]', Meaning.LOOSER),
+        ("", '[tool.poetry.plugins.pytest11]\na = "a"', Meaning.LOOSER),
+    ],
+)
+def test_what_poetry_says_of_a_package_is_no_configuration(old: str, new: str, meaning: Meaning) -> None:
+    """A release raises its number there; what steers tests and imports stands beside it."""
+    before, after = (f"[tool.poetry]\nname = 'a'\n{text}\n".encode() for text in (old, new))
+
+    assert compare(Ground.PYPROJECT, before, after).meaning is meaning
+
+
+def test_tools_of_releasing_are_no_configuration() -> None:
+    before, after = (f"[tool.bumpversion]\ncurrent_version = '{number}'\n".encode() for number in (1, 2))
+
+    assert compare(Ground.PYPROJECT, before, after).meaning is Meaning.NEUTRAL
+    assert (
+        compare(Ground.SETUP, b"[bumpversion]\nv = 1\n", b"[bumpversion]\nv = 2\n").meaning is Meaning.NEUTRAL
+    )
+    assert compare(Ground.SETUP, b"[egg]\nv = 1\n", b"[egg]\nv = 2\n").meaning is Meaning.LOOSER

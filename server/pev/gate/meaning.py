@@ -67,6 +67,12 @@ _RELEASING: Final = (
     *("egg_info", "sdist", "upload", "upload_docs", "zest.releaser"),
 )
 _RELEASING_TABLES: Final = ("bumpver", "bumpversion", "commitizen", "semantic_release", "tbump", "towncrier")
+# what poetry says of a package, and what `deps` reads; not its plugins, nor which packages there are
+_POETRY: Final = {
+    *("authors", "classifiers", "description", "documentation", "homepage", "keywords", "license"),
+    *("maintainers", "readme", "repository", "urls", "version"),
+    *("dependencies", "dev-dependencies", "extras", "group"),
+}
 _PYTHON: Final = "project.requires-python"
 _LOWEST: Final = re.compile(r"(?:>=|~=|==)\s*([0-9][0-9.]*[0-9]|[0-9])")
 
@@ -178,7 +184,10 @@ def guarded_tables(table: Mapping[str, Any]) -> dict[str, Any]:
     requires = project.get("requires-python") if isinstance(project, dict) else None
     out = {key: table[key] for key in ("tool", "build-system") if key in table}
     if isinstance(out.get("tool"), dict):
-        out["tool"] = {key: value for key, value in out["tool"].items() if key not in _RELEASING_TABLES}
+        tool = {key: value for key, value in out["tool"].items() if key not in _RELEASING_TABLES}
+        if isinstance(poetry := tool.get("poetry"), dict):
+            tool["poetry"] = {key: value for key, value in poetry.items() if key not in _POETRY}
+        out["tool"] = tool
     own: dict[str, Any] = {"entry-points": {"pytest11": plugins}} if plugins else {}
     own |= {"requires-python": requires} if requires is not None else {}
     return out | ({"project": own} if own else {})
