@@ -203,6 +203,7 @@ async def test_old_failures_do_not_block_and_do_not_measure(node_gate: GateFixtu
     assert "src/twice.js lines 3 are reached only by tests that fail on the base too" in only_there.reason
 
 
+@pytest.mark.slow
 async def test_hangs_and_floods_end(node_gate: GateFixture) -> None:
     """What does not end is stopped, and what says too much is still read."""
     loop = CALC.replace("return a + b", "for (;;) {}\n  return a + b")
