@@ -75,6 +75,15 @@ async def test_a_suppression_that_hides_something_blocks(old: GateFixture, text:
     assert rule in rules_of(report)
 
 
+async def test_in_tests_a_bare_suppression_that_hides_nothing_is_told(old: GateFixture) -> None:
+    idle = await old.judge({"tests/test_ten.py": "TEN = 10  # noqa\n"})
+    hides = await old.judge({"tests/test_ten.py": "import os  # noqa\n"})
+
+    assert idle.outcome is Outcome.PASSED, idle.reason
+    assert rules_of(idle) == {"new-noqa"}
+    assert hides.outcome is Outcome.FAILED
+
+
 async def test_a_suppression_in_a_planned_file_is_for_a_person_to_see(old: GateFixture) -> None:
     """No defect was measured; whether the tool is wrong here, only a person can say."""
     text = {"src/app/ten.py": "import os  # noqa: F401\n"}

@@ -1,7 +1,8 @@
 """Finds the new suppressions that keep nothing back: without them the tools of the gate say the same.
 
 A comment for a linter that the gate does not run, or for a rule that its configuration does not choose, hides
-nothing from the gate. Only those count that name what they suppress; the tool is run without them to see.
+nothing from the gate. Only those count that name what they suppress, and those of tests; the tool is run
+without them to see.
 Lines that no interpreter can reach (`if TYPE_CHECKING:`) need no coverage, so nothing is hidden there either.
 """
 
@@ -13,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from pev.gate.demands import Language
+from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import Check, CheckJob
 from pev.gate.lint import Lint
 from pev.gate.outputs import private_name
@@ -41,7 +43,7 @@ async def idle_ones(job: CheckJob, fresh: Fresh, texts: Mapping[str, str]) -> se
         for kind, check in _TOOLS.items():
             if check.name in checks:
                 mine = {
-                    path: [one for one in every if one.kind == kind and _NAMED.search(one.text)]
+                    path: [one for one in every if one.kind == kind and _may_be(one, path)]
                     for path, every in fresh.items()
                     if own.in_project(path) and path.endswith((".py", ".pyi"))
                 }
@@ -49,6 +51,11 @@ async def idle_ones(job: CheckJob, fresh: Fresh, texts: Mapping[str, str]) -> se
                     own, check(), {path: some for path, some in mine.items() if some}, texts
                 )
     return out
+
+
+def _may_be(one: Suppression, path: str) -> bool:
+    """Say whether a suppression says what it is for; in tests, where no product can hide, any will do."""
+    return belongs_to_tests(path) or _NAMED.search(one.text) is not None
 
 
 async def _idle_for(
