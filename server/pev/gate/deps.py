@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 
 from pev.errors import EnvironmentUnavailable
 from pev.findings import Effect, Finding, Severity
-from pev.gate.audit import Audit, Auditor, pin_of
+from pev.gate.advised import advisory_findings
+from pev.gate.audit import Auditor, pin_of
 from pev.gate.environment import Environments
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.locks import OTHERS, WHOLE
@@ -79,7 +80,8 @@ class Deps(Check):
                 findings.append(_unread(make, sides.place, fault))
             unmeasured = unmeasured or (None if sides.place else fault)
         audit = await self._auditor.audit(pins, job.clock)
-        findings += _advisories(make, [sides.new for sides in everything], audit)
+        places = [sides.new for sides in everything]
+        findings += advisory_findings(make, audit, lambda name: _declared_in(places, name), "package")
         unmeasured = audit.unmeasured or unmeasured
         return Measured(
             findings=tuple(findings),
@@ -136,20 +138,6 @@ def _unread(make: FindingMaker, place: str, fault: str) -> Finding:
         effect=Effect.HOLDS,
         remedy="Name versions that can be had here, or let a person allow it.",
     )
-
-
-def _advisories(make: FindingMaker, declared: list[Declared], audit: Audit) -> list[Finding]:
-    return [
-        make.make(
-            one.id,
-            f"{one.package} {one.version}: {one.id} {one.text}",
-            path=next((place for side in declared if (place := _place(side, one.package))), None),
-            context=f"{one.package} {one.version} {one.id}",
-            anywhere=True,
-            remedy=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another package.",
-        )
-        for one in audit.advisories
-    ]
 
 
 def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
@@ -234,3 +222,8 @@ def _place(declared: Declared, package: str) -> str | None:
         if canonicalize_name(Requirement(line).name) == package:
             return declared.where.get(line)
     return declared.where.get(f"{package} (locked)")
+
+
+def _declared_in(places: list[Declared], package: str) -> str | None:
+    """Give the file in which a package is declared, in the first place that names it."""
+    return next((place for side in places if (place := _place(side, package))), None)

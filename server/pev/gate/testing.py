@@ -15,15 +15,15 @@ from pev.findings import Effect, Finding, Severity
 from pev.gate.contract import criteria_findings
 from pev.gate.coverage import Lines, changed_lines_findings, spans, total_findings
 from pev.gate.face import Face
-from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side, Toolbox, Trust
-from pev.gate.outputs import ended_badly, private_name, tree_changes
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side, Toolbox
+from pev.gate.outputs import private_name, tree_changes
+from pev.gate.preparing import is_blocked, set_up
 from pev.gate.sabotage import Mutant, Unit
 from pev.gate.testing_control import Control
 from pev.gate.testing_oracle import face_base
 from pev.gate.testing_room import Room, is_product
 from pev.gate.testing_runs import Chosen, Failed, Run, total_of
 from pev.gate.testing_written import unrun
-from pev.proc import Ending
 from pev.repos.objects import Status
 
 _RETRIED: Final = 50
@@ -91,7 +91,7 @@ class RunnerTests(Check):
         checkout = await job.bench.checkout(job.side, private=private_name(self.label, job.root))
         try:
             toolbox = await job.bench.toolbox(job.side, checkout, job.project)
-            if fault := await _set_up(job, checkout, toolbox):
+            if fault := await set_up(job, checkout, toolbox):
                 return Measured(unmeasured=fault, outside=True)
             run = await self.launch(job, checkout, toolbox, Chosen(label="main", coverage=True))
         except (EnvironmentUnavailable, ToolMissing) as exc:
@@ -152,7 +152,7 @@ async def _candidate(room: Room) -> Measured:
     findings += await tree_changes(job, room.make, room.checkout)
     unmeasured = unmeasured or not_run or uncovered
     control = Control(room)
-    if unmeasured is None and job.base_tree is not None and not _blocked(job, findings):
+    if unmeasured is None and job.base_tree is not None and not is_blocked(job, findings):
         shown = await control.run()
         findings += shown.findings
         unmeasured, notes = shown.unmeasured, ", ".join(part for part in (notes, shown.note) if part)
@@ -265,32 +265,6 @@ async def _reached_only_by_old_failures(room: Room, confirmed: list[Failed]) -> 
         lost = reached - (after[path].executed if path in after else frozenset())
         if lost:
             return f"{path} lines {spans(sorted(lost))} are reached only by tests that fail on the base too"
-    return None
-
-
-def _blocked(job: CheckJob, findings: list[Finding]) -> bool:
-    """Say whether findings block already, which no control can change."""
-    allowed = {one.fingerprint for one in job.request.let_throughs if one.snapshot == job.request.snapshot}
-    return any(one.effect is Effect.BLOCKS and one.fingerprint not in allowed for one in findings)
-
-
-async def _set_up(job: CheckJob, checkout: Checkout, toolbox: Toolbox) -> str | None:
-    """Run the policy's setup commands; give the reason if one fails."""
-    settings = job.project.environment or job.policy.environment
-    if settings.setup and job.request.trust is not Trust.TRUSTED:
-        return "setup commands need a person's trust in this policy: `pev trust`, or --trust for one call"
-    for argv in settings.setup:
-        done = await job.bench.run(
-            argv,
-            cwd=job.folder(checkout),
-            checkout=checkout,
-            clock=job.clock,
-            toolbox=toolbox,
-            writable=True,
-            reach=job.reach,
-        )
-        if done.ending is not Ending.EXITED or done.code != 0:
-            return f"setup {' '.join(argv)!r}: {ended_badly(argv[0], done, job.clock.limit_s)}"
     return None
 
 

@@ -14,13 +14,13 @@ from pev.gate.contract import criteria_findings
 from pev.gate.controls import Controlled, Controls
 from pev.gate.coverage import changed_lines_findings, lines_of, missing_of, spans, total_findings, total_of
 from pev.gate.held_harness import waiting
-from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
+from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side
 from pev.gate.oracle import compare_runs, plan_oracle, reason_of
-from pev.gate.outputs import ended_badly, private_name, tree_changes
+from pev.gate.outputs import private_name, tree_changes
+from pev.gate.preparing import is_blocked, set_up
 from pev.gate.subjects import is_test_ground
 from pev.gate.testrun import Failure, TestRun, data_file, run_tests
 from pev.gate.unsteady import unsteady_on_base
-from pev.proc import Ending
 from pev.repos.objects import Status
 
 _RETRIED: Final = 50
@@ -56,7 +56,7 @@ class Tests(Check):
         checkout = await job.bench.checkout(job.side, private=private_name("tests", job.root))
         try:
             interpreter = await job.bench.interpreter(job.side, checkout, job.root)
-            if fault := await _set_up(job, checkout, interpreter):
+            if fault := await set_up(job, checkout, interpreter):
                 return Measured(unmeasured=fault, outside=True)
             compared = job.side is Side.CANDIDATE and job.base_tree is not None
             reached = _changed_code(job) if compared else ()
@@ -113,7 +113,7 @@ class Tests(Check):
         findings += _skipped_by_product(room)
         unmeasured = unmeasured or uncovered
         controlled = Controlled()
-        if unmeasured is None and not _blocked(job, findings):
+        if unmeasured is None and not is_blocked(job, findings):
             controlled = await self._control(room)
         findings += [*old_failures, *written_before, *controlled.findings]
         findings += criteria_findings(job, room.make, run.passed - run.failed_ids, Path(run.rootdir))
@@ -283,35 +283,9 @@ def _changed_code(job: CheckJob) -> tuple[str, ...]:
     )
 
 
-def _blocked(job: CheckJob, findings: list[Finding]) -> bool:
-    """Say whether findings block already, which no control can change."""
-    allowed = {one.fingerprint for one in job.request.let_throughs if one.snapshot == job.request.snapshot}
-    return any(one.effect is Effect.BLOCKS and one.fingerprint not in allowed for one in findings)
-
-
 async def _base_failures(job: CheckJob) -> set[str]:
     base = await job.base()
     return set(base.facts.get("failed", ())) if base is not None else set()
-
-
-async def _set_up(job: CheckJob, checkout: Checkout, interpreter: Interpreter) -> str | None:
-    """Run the policy's setup commands; give the reason if one fails."""
-    settings = job.project.environment or job.policy.environment
-    if settings.setup and job.request.trust is not Trust.TRUSTED:
-        return "setup commands need a person's trust in this policy: `pev trust`, or --trust for one call"
-    for argv in settings.setup:
-        done = await job.bench.run(
-            argv,
-            cwd=job.folder(checkout),
-            checkout=checkout,
-            clock=job.clock,
-            toolbox=interpreter,
-            writable=True,
-            reach=job.reach,
-        )
-        if done.ending is not Ending.EXITED or done.code != 0:
-            return f"setup {' '.join(argv)!r}: {ended_badly(argv[0], done, job.clock.limit_s)}"
-    return None
 
 
 def _ids(room: _Room, ids: list[str]) -> list[str]:

@@ -5,11 +5,10 @@ All of it is read as data. A change that touches none of it needs no advisory se
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from pev.findings import Effect, Finding, Severity
-from pev.gate.audit import Audit
+from pev.gate.advised import advisory_findings, vendored_findings
 from pev.gate.demands import Language
 from pev.gate.golang.modfile import PSEUDO, ModFile, read_mod, read_sum
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
@@ -44,12 +43,15 @@ class GoDeps(Check):
         new = await _state(job, job.tree)
         old = await _state(job, job.base_tree) if job.base_tree else _State(ModFile(), {})
         make = job.maker(self.name)
-        findings = [*_forms(make, job, old, new), *_vendor(make, job)]
+        remedy = "Let a person compare it with `go mod vendor`."
+        what = "vendored code, which no checksum covers,"
+        vendored = vendored_findings(job, make, _path(job, "vendor"), what, remedy)
+        findings = [*_forms(make, job, old, new), *vendored]
         pins = _pins(new) - _pins(old)
         if not pins and not findings:
             return Measured(reason="no dependency changed; the base's own state was not audited")
         audit = await self._auditor.audit(_ECOSYSTEM, sorted(pins), job.clock)
-        findings += _advisories(make, _path(job, "go.mod"), audit)
+        findings += advisory_findings(make, audit, lambda _: _path(job, "go.mod"), "module")
         return Measured(
             findings=tuple(findings),
             reason=f"{audit.audited} new modules audited",
@@ -149,41 +151,3 @@ def _is_locked(state: _State, module: str, version: str) -> bool:
     return (module, version if direct else f"{version}/go.mod") in state.sums or (
         not direct and (module, version) in state.sums
     )
-
-
-def _vendor(make: FindingMaker, job: CheckJob) -> Iterator[Finding]:
-    """Hold a change of vendored code: no checksum covers it."""
-    if job.base_tree is None:
-        return
-    folder = PurePosixPath(_path(job, "vendor"))
-    touched = sorted(
-        one.path
-        for one in job.changes
-        for path in {one.path, one.old_path}
-        if PurePosixPath(path).is_relative_to(folder)
-    )
-    if touched:
-        more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
-        yield make.make(
-            "vendored-code",
-            f"vendored code changed, which no checksum covers: {touched[0]}{more}",
-            path=touched[0],
-            context=" ".join(touched),
-            severity=Severity.WARNING,
-            effect=Effect.HOLDS,
-            remedy="Let a person compare it with `go mod vendor`.",
-        )
-
-
-def _advisories(make: FindingMaker, path: str, audit: Audit) -> list[Finding]:
-    return [
-        make.make(
-            one.id,
-            f"{one.package} {one.version}: {one.id} {one.text}",
-            path=path,
-            context=f"{one.package} {one.version} {one.id}",
-            anywhere=True,
-            remedy=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another module.",
-        )
-        for one in audit.advisories
-    ]

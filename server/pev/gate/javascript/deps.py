@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Finding
-from pev.gate.audit import Audit
+from pev.gate.advised import advisory_findings
 from pev.gate.demands import EnvironmentSettings, Language
-from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
+from pev.gate.interface import Check, CheckJob, Measured
 from pev.gate.javascript.asked import Sides, read_sides
 from pev.gate.javascript.form import form_findings
 from pev.gate.javascript.packages import OTHER_LOCKS, joined
@@ -49,7 +49,7 @@ class NodeDeps(Check):
             pins |= fresh
             unmeasured = unmeasured or fault
         audit = await self._auditor.audit(_ECOSYSTEM, pins, job.clock)
-        findings += _advisories(make, every, audit)
+        findings += advisory_findings(make, audit, lambda name: _declared_in(every, name), "package")
         unmeasured = unmeasured or audit.unmeasured
         return Measured(
             findings=tuple(findings),
@@ -86,15 +86,6 @@ class NodeDeps(Check):
             return set(), str(exc)
 
 
-def _advisories(make: FindingMaker, every: list[Sides], audit: Audit) -> list[Finding]:
-    return [
-        make.make(
-            one.id,
-            f"{one.package} {one.version}: {one.id} {one.text}",
-            path=next((place for sides in every if (place := sides.new.place_of(one.package))), None),
-            context=f"{one.package} {one.version} {one.id}",
-            anywhere=True,
-            remedy=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another package.",
-        )
-        for one in audit.advisories
-    ]
+def _declared_in(every: list[Sides], name: str) -> str | None:
+    """Give the file in which a package is declared."""
+    return next((place for sides in every if (place := sides.new.place_of(name))), None)

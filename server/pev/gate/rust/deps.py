@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Final
 
 from pev.findings import Effect, Finding, Severity
-from pev.gate.audit import Audit
+from pev.gate.advised import advisory_findings, vendored_findings
 from pev.gate.demands import Language
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.osv import OsvAuditor
@@ -50,12 +50,15 @@ class RustDeps(Check):
         new = await _state(job, job.tree)
         old = await _state(job, job.base_tree) if job.base_tree else _State()
         make = job.maker(self.name)
-        findings = [*_asked(make, old, new, job), *_locked(make, old, new, job), *_vendor(make, job)]
+        remedy = "Let a person compare them with `cargo vendor`."
+        what = "vendored crates, whose checksums stand beside them,"
+        vendored = vendored_findings(job, make, _path(job, "vendor"), what, remedy)
+        findings = [*_asked(make, old, new, job), *_locked(make, old, new, job), *vendored]
         pins = _pins(new) - _pins(old)
         if not pins and not findings:
             return Measured(reason="no dependency changed; the base's own state was not audited")
         audit = await self._auditor.audit(_ECOSYSTEM, sorted(pins), job.clock)
-        findings += _advisories(make, _path(job, "Cargo.lock"), audit)
+        findings += advisory_findings(make, audit, lambda _: _path(job, "Cargo.lock"), "crate")
         return Measured(
             findings=tuple(findings),
             reason=f"{audit.audited} new crates audited",
@@ -176,35 +179,3 @@ def _locked(make: FindingMaker, old: _State, new: _State, job: CheckJob) -> Iter
             severity=Severity.WARNING,
             remedy="Restore Cargo.lock.",
         )
-
-
-def _vendor(make: FindingMaker, job: CheckJob) -> Iterator[Finding]:
-    """Hold a change of vendored crates: their checksums stand beside them, and can be changed with them."""
-    folder = PurePosixPath(_path(job, "vendor"))
-    changed = {path for one in job.changes for path in (one.path, one.old_path)} if job.base_tree else set()
-    touched = sorted(path for path in changed if PurePosixPath(path).is_relative_to(folder))
-    if touched:
-        more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
-        yield make.make(
-            "vendored-code",
-            f"vendored crates changed: {touched[0]}{more}",
-            path=touched[0],
-            context=" ".join(touched),
-            severity=Severity.WARNING,
-            effect=Effect.HOLDS,
-            remedy="Let a person compare them with `cargo vendor`.",
-        )
-
-
-def _advisories(make: FindingMaker, path: str, audit: Audit) -> list[Finding]:
-    return [
-        make.make(
-            one.id,
-            f"{one.package} {one.version}: {one.id} {one.text}",
-            path=path,
-            context=f"{one.package} {one.version} {one.id}",
-            anywhere=True,
-            remedy=f"Use {one.package} {' or '.join(one.fixed)}." if one.fixed else "Use another crate.",
-        )
-        for one in audit.advisories
-    ]
