@@ -34,8 +34,8 @@ from support.evasion_scene import Advisories, serving
 from support.honest_cases import Case, Judgement, Project, Verdict, projects
 from support.honest_sources import make_repository
 
-_LIMIT_S: Final = 150.0
-_LONGEST_S: Final = 400.0
+_LIMIT_S: Final = 300.0
+_LONGEST_S: Final = 700.0
 
 
 @dataclass(frozen=True)
