@@ -33,7 +33,7 @@ def test_what_only_type_checkers_read_needs_no_coverage(text: str) -> None:
         "from mine import TYPE_CHECKING\nif TYPE_CHECKING:  # pragma: no cover\n    import os\n",
         "from .typing import TYPE_CHECKING\nif TYPE_CHECKING:  # pragma: no cover\n    import os\n",
         "import mine as t\nif t.TYPE_CHECKING:  # pragma: no cover\n    import os\n",
-        "import typing as t\nt.TYPE_CHECKING = True\nif t.TYPE_CHECKING:  # pragma: no cover\n    import os\n",
+        "import typing as t\nt.TYPE_CHECKING = True\nif t.TYPE_CHECKING:  # pragma: no cover\n    import os",
         TYPED + "globals()['TYPE_CHECKING'] = True\n",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING or 1:  # pragma: no cover\n    import os\n",
         "def f():  # pragma: no cover\n    return 1\n",
