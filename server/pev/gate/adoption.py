@@ -31,7 +31,7 @@ async def is_asked_for(job: CheckJob, tool: str, *files: str) -> bool:
         return True
     depot = job.request.depot
     trusted = await depot.tree_of(job.request.trusted_commit)
-    word = re.compile(rf"(?<![\w.-]){re.escape(tool)}(?![\w])".encode())
+    word = re.compile(rf"(?<![\w.-])(?:tool\.)?{re.escape(tool)}(?!\w)".encode())
     root = PurePosixPath(job.root)
     for folder in dict.fromkeys((root, *root.parents)):
         for name in (*files, *_PLACES):
