@@ -96,6 +96,7 @@ def _head(report: GateReport, attempt: int, log_uri: str, limit: int) -> GateVie
         reason=one_line(report.reason, _REASON),
         attempt=attempt,
         snapshot=report.snapshot,
+        findings_left_out=len(report.findings),  # room for the number, at its longest
         checks=tuple(_view_check(one, log_uri, limit) for one in report.checks if one.check in shown),
         checks_left_out=len(report.checks) - len(shown),
         sandboxed=report.sandboxed,
@@ -112,6 +113,7 @@ def view_check(result: CheckResult) -> CheckAnswer:
         check=result.check,
         outcome=result.outcome,
         reason=one_line(result.reason, _REASON),
+        findings_left_out=len(result.findings),  # room for the number, at its longest
         new=len(counting),
         old=len(old),
         seconds=round(result.seconds, 3),
@@ -124,7 +126,8 @@ def view_check(result: CheckResult) -> CheckAnswer:
     )
     fitting = _fitting(counting, MAX_BYTES - _size(view))
     if len(fitting) == len(counting):
-        fitting += _fitting(old, MAX_BYTES - _size(view) - sum(map(_size, fitting)))
+        filled = view.model_copy(update={"findings": fitting})
+        fitting += _fitting(old, MAX_BYTES - _size(filled) - 1)
     left_out = len(result.findings) - len(fitting)
     view = view.model_copy(update={"findings": fitting, "findings_left_out": left_out})
     room = (MAX_BYTES - _size(view)) // 6  # a character of a log is six bytes of JSON at worst

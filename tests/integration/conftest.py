@@ -1,5 +1,6 @@
 """Fixtures of tests that run real tools."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pev.repos.depot import Depot
 from pev.repos.worktree import Worktree, make_worktree
 from support.depots import RUN, commit_of
 from support.gates import GateFixture
+from support.osv import OsvFixture, serve_osv
 from support.parts import PATH, SUBMODULES, add_submodule, library, open_depot
 from support.repos import UserRepoFixture
 
@@ -42,3 +44,13 @@ async def depot(whole: UserRepoFixture, tmp_path: Path) -> Depot:
 async def worktree(depot: Depot, whole: UserRepoFixture, tmp_path: Path) -> Worktree:
     """A worktree of it."""
     return await make_worktree(depot, tmp_path / "worktrees", RUN, commit_of(whole))
+
+
+@pytest.fixture
+def osv(monkeypatch: pytest.MonkeyPatch) -> Iterator[OsvFixture]:
+    """An advisory service on loopback, which the gate asks."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serve_osv() as served:
+        monkeypatch.setenv("PEV_AUDIT_OSV_URL", served.url)
+        yield served

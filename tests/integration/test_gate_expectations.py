@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from pev.findings import CheckResult, GateReport, Outcome
-from support.gates import GateFixture, rules_of
+from pev.findings import GateReport, Outcome
+from support.gates import GateFixture, of, rules_of
 from support.repos import CALC, PYPROJECT, TEST_CALC
 
 MORE: Final = CALC.replace("    return a + b", "    total = a + b\n    return total")
@@ -14,10 +14,6 @@ BLACK: Final = PYPROJECT.replace(
     "[tool.ruff.lint]\nselect", "[tool.black]\nline-length = 99\n\n[tool.other]\nselect"
 )
 NO_RUFF: Final = PYPROJECT.replace("[tool.ruff.lint]", "[tool.other]")
-
-
-def of(report: GateReport, name: str) -> CheckResult:
-    return next(one for one in report.checks if one.check == name)
 
 
 def only(*names: str) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pev.config import load_config
-from pev.findings import CheckResult, Effect, GateReport, Outcome
-from support.gates import GateFixture, plan_for, rules_of
+from pev.findings import Effect, Outcome
+from support.gates import GateFixture, of, plan_for, rules_of
 from support.golang import CALC, CALC_TEST, DOUBLE, DOUBLE_TEST, GO_MOD, MAIN, go_module
-from support.osv import OsvFixture, serve_osv
+from support.osv import OsvFixture
 
 pytestmark = pytest.mark.needs_go
 
@@ -19,19 +18,6 @@ pytestmark = pytest.mark.needs_go
 @pytest.fixture
 def go_gate(tmp_path: Path) -> GateFixture:
     return GateFixture(go_module(tmp_path / "app"))
-
-
-@pytest.fixture
-def osv(monkeypatch: pytest.MonkeyPatch) -> Iterator[OsvFixture]:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with serve_osv() as served:
-        monkeypatch.setenv("PEV_AUDIT_OSV_URL", served.url)
-        yield served
-
-
-def of(report: GateReport, name: str) -> CheckResult:
-    return next(one for one in report.checks if one.check == name)
 
 
 async def test_an_honest_change_passes_all_checks(go_gate: GateFixture) -> None:

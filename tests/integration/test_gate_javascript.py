@@ -4,16 +4,15 @@ The project needs no package, so nothing of this needs a registry.
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pev.config import load_config
-from pev.findings import CheckResult, Effect, GateReport, Outcome
-from support.gates import GateFixture, plan_for, rules_of
+from pev.findings import CheckResult, Effect, Outcome
+from support.gates import GateFixture, of, plan_for, rules_of
 from support.javascript import CALC, CALC_TEST, TWICE, TWICE_TEST, lock, manifest, node_project
-from support.osv import OsvFixture, serve_osv
+from support.osv import OsvFixture
 from support.repos import UserRepoFixture
 
 pytestmark = pytest.mark.needs_node
@@ -23,19 +22,6 @@ BUG = CALC.replace("a / b", "a / b + 1")
 @pytest.fixture
 def node_gate(tmp_path: Path) -> GateFixture:
     return GateFixture(node_project(tmp_path / "app"))
-
-
-@pytest.fixture
-def osv(monkeypatch: pytest.MonkeyPatch) -> Iterator[OsvFixture]:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with serve_osv() as served:
-        monkeypatch.setenv("PEV_AUDIT_OSV_URL", served.url)
-        yield served
-
-
-def of(report: GateReport, name: str) -> CheckResult:
-    return next(one for one in report.checks if one.check == name)
 
 
 def held(result: CheckResult) -> set[tuple[str, str | None]]:

@@ -1,18 +1,17 @@
 """A crate in Rust: an honest change passes, and the ways to talk a gate past it do not."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import REAL_HOME
 from pev.config import load_config
-from pev.findings import CheckResult, Effect, GateReport, Outcome
+from pev.findings import Effect, Outcome
 from pev.gate.rust.lockfile import CENTRAL
 from support.crates import serve_crates
-from support.gates import GateFixture, plan_for, rules_of
-from support.osv import OsvFixture, serve_osv
+from support.gates import GateFixture, of, plan_for, rules_of
+from support.osv import OsvFixture
 from support.rust import CALC, CARGO, DOUBLE, IT, LIB, LOCK, rust_crate, show_toolchain
 
 pytestmark = pytest.mark.needs_cargo
@@ -26,19 +25,6 @@ def _toolchain(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def rust_gate(tmp_path: Path) -> GateFixture:
     return GateFixture(rust_crate(tmp_path / "app"))
-
-
-@pytest.fixture
-def osv(monkeypatch: pytest.MonkeyPatch) -> Iterator[OsvFixture]:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with serve_osv() as served:
-        monkeypatch.setenv("PEV_AUDIT_OSV_URL", served.url)
-        yield served
-
-
-def of(report: GateReport, name: str) -> CheckResult:
-    return next(one for one in report.checks if one.check == name)
 
 
 async def test_an_honest_change_passes_all_checks(rust_gate: GateFixture) -> None:

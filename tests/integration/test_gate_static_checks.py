@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pev.config import load_config
-from pev.findings import CheckResult, Effect, GateReport, Outcome
+from pev.findings import Effect, Outcome
 from pev.gate.interface import Trust
-from support.gates import GateFixture, allow, plan_for, rules_of
+from support.gates import GateFixture, allow, of, plan_for, rules_of
 from support.repos import CALC, PYPROJECT, TEST_CALC, UserRepoFixture
 
 UNUSED = f"import os\n\n{CALC}"
@@ -18,10 +18,6 @@ LINT = 'checks = ["lint"]\n'
 def lint_gate(gate: GateFixture) -> GateFixture:
     gate.on_base({"pev.toml": LINT, ".gitignore": ""})
     return gate
-
-
-def of(report: GateReport, name: str) -> CheckResult:
-    return next(one for one in report.checks if one.check == name)
 
 
 # Tool configuration is the trusted ref's

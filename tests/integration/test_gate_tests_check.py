@@ -2,8 +2,8 @@
 
 import pytest
 
-from pev.findings import CheckResult, GateReport, Outcome
-from support.gates import GateFixture, plan_for, rules_of
+from pev.findings import Outcome
+from support.gates import GateFixture, of, plan_for, rules_of
 from support.repos import CALC, TEST_CALC
 
 ONLY_TESTS = 'checks = ["tests"]\n'
@@ -16,10 +16,6 @@ WEAK = TEST_CALC.replace("== 3.5", "is not None")
 def tests_gate(gate: GateFixture) -> GateFixture:
     gate.on_base({"pev.toml": ONLY_TESTS})
     return gate
-
-
-def of(report: GateReport, name: str) -> CheckResult:
-    return next(one for one in report.checks if one.check == name)
 
 
 # Existing tests are the base's

@@ -211,7 +211,9 @@ def test_a_fork_bomb_stays_small(place: Place) -> None:
         pytest.skip(
             "as root the number of processes is bounded only by a control group, and none can be made"
         )
-    assert 0 < int(done.stdout) <= 30, done
+    # Landlock leaves the counting to the user's total, where other commands that end make room
+    most = 60 if place.mechanism == "landlock" else 30
+    assert 0 < int(done.stdout) <= most, done
 
 
 def test_without_control_groups_an_ordinary_user_is_still_bounded(tmp_path: Path) -> None:

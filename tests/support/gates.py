@@ -90,6 +90,11 @@ class GateFixture:
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
+def of(report: GateReport, name: str) -> CheckResult:
+    """Give the result of one check of a gate."""
+    return next(one for one in report.checks if one.check == name)
+
+
 def rules_of(result: CheckResult | GateReport, *, counting: bool = True) -> set[str]:
     """Give the rules of findings, of those that count or of all."""
     return {one.rule for one in result.findings if one.counts() or not counting}

@@ -81,6 +81,16 @@ def test_so_is_a_check(result: CheckResult) -> None:
     assert len(view.findings) + view.findings_left_out == view.new + view.old == len(result.findings)
 
 
+def test_a_check_with_findings_that_count_and_old_ones_keeps_its_bound_to_the_byte() -> None:
+    """What stands between two findings counts too."""
+    for length in range(100, 140):
+        text = "x" * length
+        new = [finding("lint", "F401", number, message=text) for number in range(3)]
+        old = [finding("lint", "F401", 9 + number, message=text, age=Age.OLD) for number in range(40)]
+        view = view_check(CheckResult(check="lint", outcome=Outcome.FAILED, findings=(*new, *old)))
+        assert MAX_BYTES - 500 < len(view.model_dump_json().encode()) <= MAX_BYTES
+
+
 def test_what_blocks_comes_first_and_one_of_each_kind_before_the_second() -> None:
     """A thousand equal findings must not hide the one that explains them."""
     held = [finding("integrity", "opaque", 1, effect=Effect.HOLDS)]

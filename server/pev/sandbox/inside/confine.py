@@ -128,7 +128,10 @@ def _drop_capabilities() -> None:
 
 
 def _own_tasks() -> int:
-    """Count the tasks of this user: the kernel counts them all against the limit of processes."""
+    """Count the tasks of this user: the kernel counts them all against the limit of processes.
+
+    Those of other commands that end later leave their room to this one, so its bound is loose by so much.
+    """
     count = 0
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -144,7 +147,7 @@ def _bound(spec: _Spec) -> None:
     for kind, value in spec.rlimits:
         resource.setrlimit(kind, (value, value))
     if spec.processes:
-        most = _own_tasks() + spec.processes
+        most = _own_tasks() - 1 + spec.processes  # this process is one of the command's
         hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
