@@ -38,7 +38,16 @@ class Kind(StrEnum):
     PR_OPENED = "pr.opened"
     PR_SYNCED = "pr.synced"
     POLICY_TRUSTED = "policy.trusted"
+    ROLE_REFUSED = "role.refused"
+    TESTS_SUBMITTED = "tests.submitted"
+    TESTS_TRIED = "tests.tried"
+    REVIEW_SUBMITTED = "review.submitted"
+    LOOP_STARTED = "loop.started"
+    AUTHOR_STEPPED = "author.stepped"
+    AUTHOR_WORKED = "author.worked"
     TRAIL_READ = "trail.read"
+    TRAIL_KEY = "trail.key"
+    TRAIL_WITNESSED = "trail.witnessed"
     REPAIRED = "server.repaired"
 
 

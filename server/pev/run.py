@@ -12,21 +12,30 @@ from pydantic import Field
 
 from pev.errors import RunStateRefused, TrailCorrupt
 from pev.events import Event, Kind
+from pev.facts import Approval, GateState, Pending, PlanRevision, PrState, Signer, WorktreeState
 from pev.findings import Outcome
 from pev.models import (
     ApprovalRules,
     Boundary,
-    Channel,
     Digest,
     LetThrough,
     Model,
     ObjectId,
     RepoId,
     RunId,
-    Source,
     Verdict,
 )
-from pev.plan import Plan
+from pev.work import Opinion, Work, work_after
+
+__all__ = [
+    "Approval",
+    "GateState",
+    "Pending",
+    "PlanRevision",
+    "PrState",
+    "Signer",
+    "WorktreeState",
+]
 
 
 class Status(StrEnum):
@@ -91,81 +100,6 @@ def may_follow(before: Status, after: Status) -> bool:
     return after in TRANSITIONS[before]
 
 
-class PlanRevision(Model):
-    """A plan as it was submitted."""
-
-    revision: int = Field(ge=1)
-    plan: Plan
-    plan_hash: Digest
-    source: Source
-    model: str = ""
-
-
-class Pending(Model):
-    """A question that stands open before a person.
-
-    `subject` is the hash of what is decided on (a plan, a gate report, a commit), `shown` of the very text
-    that the person saw. `binding` is the hash of everything that the answer is bound to: run, boundary,
-    subject, base commit, policy. `asked_at` and `expires_at` are RFC 3339.
-    """
-
-    nonce: str
-    boundary: Boundary
-    subject: Digest
-    shown: Digest
-    binding: Digest
-    asked_at: str
-    expires_at: str
-    verdicts: tuple[Verdict, ...]
-
-
-class Approval(Model):
-    """The server's own record of a decision at a boundary."""
-
-    boundary: Boundary
-    verdict: Verdict
-    subject: Digest
-    shown: Digest
-    binding: Digest
-    channel: Channel
-    principal: str
-    at: str
-    seconds: float = Field(ge=0, description="from the question to the answer")
-    comment: str = ""
-    event: int = Field(ge=0)
-
-
-class WorktreeState(Model):
-    """The worktree of a run, as the trail knows it."""
-
-    path: str
-    branch: str
-    base_commit: ObjectId
-
-
-class GateState(Model):
-    """The latest gate of a run; `outcome` is None while it runs."""
-
-    attempt: int = Field(ge=1)
-    snapshot: ObjectId
-    key: Digest | None = None
-    outcome: Outcome | None = None
-    report: Digest | None = None
-    reason: str = ""
-
-
-class PrState(Model):
-    """The pull request of a run."""
-
-    forge: str
-    url: str
-    branch: str
-    commit: ObjectId
-    tree: ObjectId
-    state: str = "open"
-    merged_by: str = ""
-
-
 class RunState(Model):
     """Everything that PEV knows of a run: the fold of its events."""
 
@@ -196,6 +130,7 @@ class RunState(Model):
     attempts_used: int = 0
     pr: PrState | None = None
     guidance: tuple[str, ...] = ()
+    work: Work = Work()
     reason: str = ""
 
     @property
@@ -221,11 +156,20 @@ class RunState(Model):
 
     @property
     def awaits_merge_decision(self) -> bool:
-        """Whether the policy wants a person's word on the passed snapshot, and nobody gave it yet."""
-        if not self.rules.merge or self.status is not Status.PASSED or self.gate is None:
+        """Whether a person's word on the passed snapshot is wanted, and nobody gave it yet.
+
+        The policy wants it, or a reviewer rejected exactly this snapshot, and it passed again.
+        """
+        if self.status is not Status.PASSED or self.gate is None:
+            return False
+        rejected = [one.event for one in self.work.rejections_of(self.gate.snapshot)]
+        if not self.rules.merge and not rejected:
             return False
         return not any(
-            one.boundary is Boundary.MERGE and one.verdict is Verdict.APPROVE and one.subject == self.gate.key
+            one.boundary is Boundary.MERGE
+            and one.verdict is Verdict.APPROVE
+            and one.subject == self.gate.key
+            and one.event > max(rejected, default=-1)
             for one in self.approvals
         )
 
@@ -333,6 +277,11 @@ def _gate_cancelled(state: RunState, event: Event, body: dict[str, Any]) -> RunS
     return _move(state, _S.EXECUTING, gates=state.gates[:-1])
 
 
+def _reviewed(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
+    rejected = body["review"]["opinion"] == Opinion.REJECT.value
+    return _move(state, _S.EXECUTING) if rejected and state.status is _S.PASSED else state
+
+
 def _escalated(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
     return _move(state, _S.ESCALATED, reason=body.get("reason", ""))
 
@@ -362,6 +311,7 @@ _APPLY: Final = {
     Kind.GATE_STARTED: _gate_started,
     Kind.GATE_FINISHED: _gate_finished,
     Kind.GATE_CANCELLED: _gate_cancelled,
+    Kind.REVIEW_SUBMITTED: _reviewed,
     Kind.RUN_ESCALATED: _escalated,
     Kind.RUN_ABANDONED: _abandoned,
     Kind.PR_OPENED: _pr_opened,
@@ -387,7 +337,8 @@ def apply_event(state: RunState | None, event: Event) -> RunState:
         if body is None:
             raise TrailCorrupt(f"payload of event {event.seq} ({event.kind}) was erased")
         state = _APPLY[event.kind](state, event, body)
-    return state.model_copy(update={"version": event.version, "updated_at": event.at})
+    work = work_after(state.work, event)
+    return state.model_copy(update={"version": event.version, "updated_at": event.at, "work": work})
 
 
 def fold(events: Iterable[Event]) -> RunState | None:
