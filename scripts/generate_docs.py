@@ -53,8 +53,12 @@ SETTINGS: Final = {
     "bot_email": "address of that author",
     "resources_as_tools": "offer resources as tools, for hosts that cannot read them",
     "pass_env": "names of variables that a trusted policy may ask for",
+    "allowed_signers": "who may sign decisions, as ssh-keygen reads it (default: `.pev/allowed_signers` of"
+    " the trusted ref)",
     "auth": "whose tokens count over HTTP: `issuer`, `audience`, `resource_url`, and one of `jwks_url`,"
     " `public_key_file`, `introspection_url`",
+    "trail": "how the trail is signed and who saw it: `origin`, `key_file`, `witnesses` (each `vkey` and `url`),"
+    " `witnesses_needed`",
 }
 
 

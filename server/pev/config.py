@@ -96,6 +96,32 @@ class AuthSettings(BaseModel):
         return self
 
 
+class WitnessSettings(BaseModel):
+    """A witness of the trail: its verifier key for cosignatures, and the prefix of its address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vkey: str = Field(max_length=400)
+    url: Url
+
+
+class TrailSettings(BaseModel):
+    """How the trail is signed, who must have seen it, and what must not be kept in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    origin: str | None = Field(default=None, min_length=1, max_length=200)
+    key_file: Folder | None = None
+    witnesses: tuple[WitnessSettings, ...] = Field(default=(), max_length=16)
+    witnesses_needed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _as_many_witnesses(self) -> Self:
+        if self.witnesses_needed > len(self.witnesses):
+            raise ValueError(f"{self.witnesses_needed} witnesses are needed, {len(self.witnesses)} are named")
+        return self
+
+
 class Config(BaseSettings):
     """What the operator decided. Durations are in seconds, sizes in bytes."""
 
@@ -133,7 +159,9 @@ class Config(BaseSettings):
     bot_email: str = "pev@localhost"
     resources_as_tools: bool = False
     pass_env: tuple[str, ...] = ()
+    allowed_signers: Folder | None = None
     auth: AuthSettings | None = None
+    trail: TrailSettings = TrailSettings()
 
     @field_validator("repos")
     @classmethod
@@ -152,6 +180,11 @@ class Config(BaseSettings):
     def trail_file(self) -> Path:
         """The database of the trail."""
         return self.state_dir / "trail.sqlite3"
+
+    @property
+    def trail_key_file(self) -> Path:
+        """The keys that sign the trail's checkpoints."""
+        return self.trail.key_file or self.state_dir / "checkpoint.key"
 
     @classmethod
     def settings_customise_sources(

@@ -15,11 +15,13 @@ from pev.config import Config
 from pev.errors import RepoUnknown, RepoUnusable, TrailUnavailable, VersionConflict
 from pev.events import Event, Kind, NewEvent
 from pev.findings import GateReport
+from pev.git import Git
 from pev.models import Digest, RepoId, RunId, StreamId, repo_stream, run_stream
 from pev.repos.catalog import Catalog
 from pev.repos.depot import Depot
 from pev.repos.parts import Accepted
 from pev.repos.source import UserRepo
+from pev.repos.store import ObjectStore
 from pev.run import RunState
 from pev.sandbox.interface import Sandbox
 from pev.sandbox.permits import Grants, SandboxSettings, allowance, granted
@@ -79,6 +81,12 @@ class Core:
         depot = Depot(repo, config.state_dir, author=author, remote=config.remote, accepted=accepted)
         await depot.refresh()
         return depot
+
+    def kept(self, state: RunState) -> ObjectStore:
+        """Give the objects that we keep of a run's repository, to read; the user's own need not be there."""
+        path = self.config.state_dir / "depots" / f"{state.repo}.git"
+        author = (self.config.bot_name, self.config.bot_email)
+        return ObjectStore(Git(path, global_config=path / "pev-global.config"), author)
 
     async def repo_of(self, state: RunState) -> UserRepo:
         """Find the repository of a run, if it is still allowed. Raises RepoUnknown."""

@@ -182,6 +182,27 @@ async def run(
     )
 
 
+async def run_with_person(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run a program that talks to the person at our own terminal, and give its exit code.
+
+    It shares our standard streams and process group: it may ask for a passphrase, and an interrupt ends both.
+    `env` is the whole environment. Raises ToolMissing if it cannot be started.
+    """
+    try:
+        process = await anyio.open_process(
+            list(argv), stdin=None, stdout=None, stderr=None, cwd=cwd, env=dict(env)
+        )
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as exc:
+        raise _cannot_start(argv, cwd, exc) from exc
+    try:
+        return await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError), anyio.CancelScope(shield=True):
+            if process.returncode is None:
+                process.kill()
+            await process.aclose()
+
+
 async def _wait(process: anyio.abc.Process, beside: Callable[[int], Awaitable[None]] | None) -> None:
     if beside is None:
         await process.wait()
@@ -210,7 +231,11 @@ async def _open(
             pass_fds=pass_fds,
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as exc:
-        raise ToolMissing(
-            f"program {argv[0]!r} cannot be started in {str(cwd)!r}: {exc.strerror}",
-            hint="Check that it is installed and that the folder exists.",
-        ) from exc
+        raise _cannot_start(argv, cwd, exc) from exc
+
+
+def _cannot_start(argv: Sequence[str], cwd: Path, exc: OSError) -> ToolMissing:
+    return ToolMissing(
+        f"program {argv[0]!r} cannot be started in {str(cwd)!r}: {exc.strerror}",
+        hint="Check that it is installed and that the folder exists.",
+    )

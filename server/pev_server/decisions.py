@@ -12,7 +12,7 @@ from mcp_types import InputRequiredResult
 from pev.engine import Engine
 from pev.errors import PlanInvalid
 from pev.gateview import GateView
-from pev.models import Caller, Channel, Role, RunId, Scope, Source
+from pev.models import Assurance, Caller, Channel, Role, RunId, Scope, Source, assured
 from pev.plan import Plan, find_plan
 from pev.roles.brief import Brief
 from pev.views import RunView, view_run
@@ -32,6 +32,10 @@ from pev_server.dialogue import (
 
 _ROUNDS: Final = 6
 _NO_HOST: Final = "This host cannot ask the person ({why}). A person decides in a terminal: pev approve {run}"
+_TOO_WEAK: Final = (
+    "The policy wants a decision that is {least}, and this host's dialog is not. A person decides in a"
+    " terminal: pev approve {run}{sign}"
+)
 _NO_SCOPE: Final = (
     "This token lacks the scope pev:approve. A person who holds it decides, or one at the server's terminal:"
     " pev approve {run}"
@@ -87,6 +91,10 @@ class Decisions:
             if not self._may_approve:
                 notes += (_NO_SCOPE.format(run=run_id),)
                 break
+            weak = await self._too_weak(run_id)
+            if weak:
+                notes += (weak,)
+                break
             asked = await ask_person(self._ctx, question, limit_s=self._engine.core.config.ask_wait_s)
             if isinstance(asked, InputRequiredResult):
                 return asked
@@ -98,6 +106,14 @@ class Decisions:
                 break
             notes += await self._take(run_id, asked)
         return await self._view(run_id, gate, notes)
+
+    async def _too_weak(self, run_id: RunId) -> str:
+        """Say why an answer at the host's dialog would not count by the policy; "" if it would."""
+        least = (await self._engine.run(self._caller, run_id)).rules.min_assurance
+        if assured(Channel.HOST_FORM, least):
+            return ""
+        sign = " --sign" if least is Assurance.SIGNED else ""
+        return _TOO_WEAK.format(least=least, run=run_id, sign=sign)
 
     async def _take(self, run_id: RunId, reply: PersonAnswer) -> tuple[str, ...]:
         await self._engine.desk.answer(

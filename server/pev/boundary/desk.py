@@ -10,13 +10,25 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import anyio
+
 from pev.boundary.question import Question, Reply, build_question, parse_reply
+from pev.boundary.signing import (
+    SIGNERS_FILE,
+    Signed,
+    Signers,
+    SignersFrom,
+    canonical_text,
+    operators_signers,
+    verify_signature,
+)
 from pev.core import Core
 from pev.errors import DecisionInvalid
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import GateReport
 from pev.models import (
     ASSURANCE_OF,
+    Assurance,
     Caller,
     Channel,
     Role,
@@ -63,18 +75,77 @@ class Desk:
         return built.model_copy(update={"nonce": state.pending.nonce})
 
     async def answer(
-        self, run_id: RunId, nonce: str, raw: Mapping[str, Any], *, channel: Channel, caller: Caller
+        self,
+        run_id: RunId,
+        nonce: str,
+        raw: Mapping[str, Any],
+        *,
+        channel: Channel,
+        caller: Caller,
+        signature: str = "",
     ) -> RunState:
-        """Take a person's answer, once. Raises DecisionInvalid, and records the refusal."""
+        """Take a person's answer, once. Raises DecisionInvalid, and records the refusal.
+
+        `signature` is an armored SSH signature on what `text_to_sign` gives; with one, the channel is
+        SIGNATURE, and the decision is the signer's, whoever delivers it.
+        """
         require_scope(caller, Scope.APPROVE)
         report = await self._report(run_id)
         try:
+            signed = None
+            if signature or channel is Channel.SIGNATURE:
+                channel = Channel.SIGNATURE
+                signed = await self._verified(run_id, raw, signature, report)
             return await self._core.decide(
-                run_id, lambda state: self._taking(state, nonce, raw, channel, caller, report)
+                run_id,
+                lambda state: self._taking(state, nonce, raw, Actor.of(caller, channel), report, signed),
             )
         except DecisionInvalid as exc:
             await self.refuse(run_id, exc.message, channel=channel, caller=caller)
             raise
+
+    async def text_to_sign(self, run_id: RunId, raw: Mapping[str, Any]) -> str:
+        """Give the bytes that a signature of an answer to the run's open question must be on.
+
+        Raises DecisionInvalid where no question stands open, or the answer does not fit it.
+        """
+        state = await self._core.state(run_id)
+        return self._text(state, raw, await self._report(run_id))
+
+    def _text(self, state: RunState, raw: Mapping[str, Any], report: GateReport | None) -> str:
+        built = build_question(state, report)
+        if built is None or state.pending is None:
+            raise _nothing_open(state)
+        reply = parse_reply(built, raw)
+        text = canonical_text(built, state.pending, reply, _let_through(reply, "", report))
+        if self._core.trail.redactor.text(text).value != text:
+            raise DecisionInvalid(
+                "the answer holds what looks like a secret, and a signed text is kept as it is",
+                hint="Say it without the secret.",
+            )
+        return text
+
+    async def _verified(
+        self, run_id: RunId, raw: Mapping[str, Any], signature: str, report: GateReport | None
+    ) -> Signed:
+        state = await self._core.state(run_id)
+        text = self._text(state, raw, report)
+        signer = await verify_signature(text, signature, await self._signers(state))
+        return Signed(text=text, armored=signature.strip() + "\n", signer=signer)
+
+    async def _signers(self, state: RunState) -> Signers:
+        """Give the operator's list of allowed signers, else that of the commit that the run trusts."""
+        own = self._core.config.allowed_signers
+        if own is not None:
+            return await anyio.to_thread.run_sync(operators_signers, own)
+        listed = await self._core.kept(state).read_blob(state.trusted_commit, SIGNERS_FILE)
+        if listed is None:
+            raise DecisionInvalid(
+                f"nobody is allowed to sign: {state.trusted_ref} at {state.trusted_commit[:12]} has no"
+                f" {SIGNERS_FILE}",
+                hint=f"Commit {SIGNERS_FILE} to the trusted ref, or set allowed_signers.",
+            )
+        return Signers(text=listed, source=SignersFrom.TRUSTED_REF)
 
     async def refuse(self, run_id: RunId, why: str, *, channel: Channel, caller: Caller) -> None:
         """Record that something came as an answer and was not taken."""
@@ -114,36 +185,40 @@ class Desk:
         state: RunState,
         nonce: str,
         raw: Mapping[str, Any],
-        channel: Channel,
-        caller: Caller,
+        actor: Actor,
         report: GateReport | None,
+        signed: Signed | None,
     ) -> Sequence[NewEvent]:
         built = build_question(state, report)
         pending = state.pending
         if built is None or pending is None or not secrets.compare_digest(pending.nonce, nonce):
-            raise DecisionInvalid(
-                f"run {state.id} has no open question of this answer",
-                hint="It was answered already, or never asked. See request_decision.",
-            )
+            raise _nothing_open(state)
         if not self._stands(state, built):
             raise DecisionInvalid(
                 f"the question of run {state.id} expired, or what it is about has changed",
                 hint="Call request_decision to be asked again.",
             )
         waited = (now() - _moment(pending.asked_at)).total_seconds()
-        self._check_rules(state, channel, waited)
+        actor = actor.model_copy(update={"role": Role.PERSON})
+        self._check_rules(state, actor.channel, waited)
         reply = parse_reply(built, raw)
-        person = caller.model_copy(update={"role": Role.PERSON})
-        if not built.verdicts:
-            return [self._answered_questions(state, reply, Actor.of(person, channel))]
-        return [self._decided(pending, reply, waited, Actor.of(person, channel), report)]
-
-    def _check_rules(self, state: RunState, channel: Channel, waited: float) -> None:
-        least = state.rules.min_assurance
-        if not assured(channel, least):
+        if signed is not None and signed.text != self._text(state, raw, report):
             raise DecisionInvalid(
-                f"the policy wants an approval that is {least}; {channel} is {ASSURANCE_OF[channel]}",
-                hint=f"Run `pev approve {state.id}` in a terminal.",
+                f"what is asked in run {state.id} changed while its signature was verified",
+                hint="Sign what `pev decision` prints now.",
+            )
+        if not built.verdicts:
+            return [self._answered_questions(state, reply, actor, signed)]
+        return [self._decided(pending, reply, waited, actor, report, signed)]
+
+    def _check_rules(self, state: RunState, channel: Channel | None, waited: float) -> None:
+        least = state.rules.min_assurance
+        if channel is None or not assured(channel, least):
+            sign = " --sign" if least is Assurance.SIGNED else ""
+            has = ASSURANCE_OF[channel] if channel is not None else "nothing"
+            raise DecisionInvalid(
+                f"the policy wants an approval that is {least}; {channel} is {has}",
+                hint=f"Run `pev approve {state.id}{sign}` in a terminal.",
             )
         if waited < state.rules.min_seconds:
             raise DecisionInvalid(
@@ -151,7 +226,9 @@ class Desk:
                 hint="Read what is asked and answer again.",
             )
 
-    def _answered_questions(self, state: RunState, reply: Reply, actor: Actor) -> NewEvent:
+    def _answered_questions(
+        self, state: RunState, reply: Reply, actor: Actor, signed: Signed | None
+    ) -> NewEvent:
         newest = state.revision
         if newest is None:
             raise DecisionInvalid(f"run {state.id} has no plan", hint="Call submit_plan.")
@@ -162,13 +239,21 @@ class Desk:
             "plan_hash": plan.content_hash(),
             "source": Source.PERSON.value,
             "model": "",
+            **_evidence(signed),
         }
         return NewEvent(kind=Kind.PLAN_SUBMITTED, actor=actor, payload=body)
 
     def _decided(
-        self, pending: Pending, reply: Reply, waited: float, actor: Actor, report: GateReport | None
+        self,
+        pending: Pending,
+        reply: Reply,
+        waited: float,
+        actor: Actor,
+        report: GateReport | None,
+        signed: Signed | None,
     ) -> NewEvent:
-        allowed = _let_through(reply, actor.principal, report) if reply.verdict is Verdict.ALLOW else []
+        principal = f"signer:{signed.signer.principal}" if signed is not None else actor.principal
+        allowed = _let_through(reply, principal, report)
         approval = {
             "boundary": pending.boundary.value,
             "verdict": reply.verdict.value if reply.verdict else "",
@@ -176,15 +261,37 @@ class Desk:
             "shown": pending.shown,
             "binding": pending.binding,
             "channel": actor.channel.value if actor.channel else "",
-            "principal": actor.principal,
+            "principal": principal,
             "seconds": round(max(0.0, waited), 3),
             "comment": reply.comment,
+            "signer": signed.signer.model_dump(mode="json") if signed is not None else None,
         }
-        body = {"approval": approval, "let_throughs": allowed, "nonce": pending.nonce}
+        body = {
+            "approval": approval,
+            "let_throughs": allowed,
+            "nonce": pending.nonce,
+            **_evidence(signed),
+        }
         return NewEvent(kind=Kind.DECISION_ANSWERED, actor=actor, payload=body)
 
 
+def _nothing_open(state: RunState) -> DecisionInvalid:
+    return DecisionInvalid(
+        f"run {state.id} has no open question of this answer",
+        hint="It was answered already, or never asked. See request_decision.",
+    )
+
+
+def _evidence(signed: Signed | None) -> dict[str, Any]:
+    """Give what anybody needs to verify a signed decision again."""
+    if signed is None:
+        return {}
+    return {"signature": {"text": signed.text, "armored": signed.armored}}
+
+
 def _let_through(reply: Reply, principal: str, report: GateReport | None) -> list[dict[str, str]]:
+    if reply.verdict is not Verdict.ALLOW:
+        return []
     counting = [one for one in report.findings if one.counts()] if report else []
     out: list[dict[str, str]] = []
     for name in reply.findings:

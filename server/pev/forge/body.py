@@ -1,7 +1,7 @@
 """The body of a pull request: what a reviewer needs in a minute, and what a machine can check."""
 
 from pev.findings import GateReport, Outcome
-from pev.models import ObjectId
+from pev.models import ASSURANCE_OF, ObjectId
 from pev.plan import to_markdown
 from pev.repos.objects import DiffStat
 from pev.run import RunState
@@ -35,9 +35,14 @@ def _approvals(state: RunState) -> list[str]:
     out = []
     for one in state.approvals:
         said = f": {_cell(one.comment)}" if one.comment else ""
+        key = (
+            f", key `{_cell(one.signer.fingerprint)}` listed by the {one.signer.listed_by}"
+            if one.signer
+            else ""
+        )
         out.append(
             f"- {one.boundary}: {one.verdict} by {_cell(one.principal)} through {one.channel}"
-            f" after {one.seconds:.0f} s (event {one.event}){said}"
+            f" ({ASSURANCE_OF[one.channel]}{key}) after {one.seconds:.0f} s (event {one.event}){said}"
         )
     return out
 

@@ -28,6 +28,7 @@ class Ground(StrEnum):
     CONFIG = "tool configuration"
     MANIFEST = "package manifest"
     IGNORE = "ignore rules"
+    SIGNERS = "allowed signers"
     NAMED = "named by policy"
 
 
@@ -57,6 +58,7 @@ _BY_NAME: Final = {
     "usercustomize.py": Ground.STARTUP,
     ".gitignore": Ground.IGNORE,
     ".ignore": Ground.IGNORE,
+    "allowed_signers": Ground.SIGNERS,
     ".gitlab-ci.yml": Ground.CI,
     ".travis.yml": Ground.CI,
     "jenkinsfile": Ground.CI,

@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command("approve")(deciding.approve)
     app.command("reject")(deciding.reject)
     app.command("decide")(deciding.decide)
+    app.command("decision")(deciding.decision)
     app.command("trust")(deciding.trust)
     app.add_typer(trailing.app, name="trail")
     app.command("init")(setup.init)
