@@ -37,8 +37,8 @@ async def held_out_tests(
     run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
 ) -> str:
     """Write tests from the acceptance criteria and the interface before the change; never from the change."""
-    state = await engine.run(caller, parse_run_id(run_id))
-    return _written(brief_tester(state, await engine.reading.interface(caller, state.id)))
+    interface = await engine.reading.interface(caller, parse_run_id(run_id))
+    return _written(brief_tester(await engine.core.state(parse_run_id(run_id)), interface))
 
 
 async def review(

@@ -42,6 +42,14 @@ async def show_diff(
     return fence("The change", diff, limit=200_000)
 
 
+async def show_interface(
+    run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
+) -> str:
+    """The public interface of the code as it was before a run's change, fenced."""
+    text = await engine.reading.interface(caller, parse_run_id(run_id))
+    return fence("The public interface before the change", text, limit=200_000)
+
+
 async def show_status(
     run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
 ) -> str:
@@ -73,5 +81,8 @@ RESOURCES: Final = (
     ResourceTemplate.from_function(show_status, "pev://runs/{run_id}/status", name="status", mime_type=_JSON),
     ResourceTemplate.from_function(show_log, "pev://runs/{run_id}/log", name="log", mime_type=_JSON),
     ResourceTemplate.from_function(show_diff, "pev://runs/{run_id}/diff", name="diff", mime_type=_MARKDOWN),
+    ResourceTemplate.from_function(
+        show_interface, "pev://runs/{run_id}/interface", name="interface", mime_type=_MARKDOWN
+    ),
     ResourceTemplate.from_function(show_pr, "pev://runs/{run_id}/pr", name="pr", mime_type=_MARKDOWN),
 )

@@ -16,6 +16,7 @@ from pev.config import Config
 from pev.errors import InvalidInput, RunUnknown
 from pev.events import Actor, Kind, NewEvent
 from pev.models import RUN_ID, SERVER_STREAM, Caller, Role, RunId, Scope, require_scope
+from pev.roles.sight import Sight, require_sight
 from pev.run import TERMINAL, RunState, Status
 from pev.stages.jobs import Jobs
 
@@ -93,6 +94,7 @@ class Engine:
     async def run(self, caller: Caller, run_id: RunId) -> RunState:
         """Give the state of a run. Raises RunUnknown."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.RUN)
         return await self.core.state(run_id)
 
     async def escalate(self, caller: Caller, run_id: RunId, reason: str) -> RunState:

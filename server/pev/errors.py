@@ -50,6 +50,12 @@ class Forbidden(PevError):
 # Processes and tools
 
 
+class RoleRefused(Forbidden):
+    """The caller's role may not see or do this."""
+
+    code = "role.refused"
+
+
 class ToolMissing(PevError):
     """A program that is needed is not installed."""
 

@@ -14,12 +14,14 @@ from mcp.server.request_state import RequestStateSecurity
 
 from pev import __version__
 from pev.config import Config
+from pev.models import Role
 from pev_prompts import PROMPTS
 from pev_resources import RESOURCES
-from pev_server.deps import HOLDER, get_caller
+from pev_server.deps import HOLDER, ROLE, get_caller
 from pev_server.errors import ErrorsAndTrail
 from pev_server.keys import load_key
 from pev_server.opening import EngineHolder
+from pev_server.roles import RoleView
 from pev_server.roots import AllowRoots
 from pev_tools import TOOLS
 
@@ -31,17 +33,20 @@ INSTRUCTIONS: Final = (
 )
 
 
-def create_app(config: Config, *, cwd: Path | None = None, local: bool = True) -> FastMCP[Any]:
+def create_app(
+    config: Config, *, cwd: Path | None = None, local: bool = True, role: Role | None = None
+) -> FastMCP[Any]:
     """Make the server over the operator's configuration.
 
     `cwd` may name one more allowed repository. `local` says that the client is on this machine and starts us
-    itself (stdio): only then may it declare roots.
+    itself (stdio): only then may it declare roots. With a `role` every session holds it, and is offered only
+    what belongs to it.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
         async with EngineHolder(config, cwd) as holder:
-            yield {HOLDER: holder}
+            yield {HOLDER: holder, ROLE: role}
 
     security = RequestStateSecurity(
         keys=[load_key(config.state_dir / "request-state.key")], ttl=config.decision_ttl_s, audience=NAME
@@ -51,7 +56,12 @@ def create_app(config: Config, *, cwd: Path | None = None, local: bool = True) -
         INSTRUCTIONS,
         version=__version__,
         lifespan=lifespan,
-        middleware=[*_limits(config, local=local), ErrorsAndTrail(), *_roots(config, local=local)],
+        middleware=[
+            *_limits(config, local=local),
+            ErrorsAndTrail(),
+            RoleView(role, RESOURCES),
+            *_roots(config, local=local),
+        ],
         auth=_auth(config, local=local),
         on_duplicate="error",
         mask_error_details=True,

@@ -11,12 +11,14 @@ from fastmcp.server.dependencies import get_access_token, get_context
 from pydantic import Field
 
 from pev.engine import Engine
-from pev.models import AGENT_SCOPES, Caller, Host, Role, Scope
+from pev.models import Caller, Host, Role, Scope
+from pev.roles.sight import scopes_of
 from pev_server.decisions import Decisions
 from pev_server.opening import EngineHolder
 from pev_server.principal import local_principal
 
 HOLDER = "holder"
+ROLE = "role"
 RunIdText = Annotated[str, Field(description="id of the run, 8 hex digits")]
 
 
@@ -35,16 +37,24 @@ def host_of(ctx: Context) -> Host:
     return Host(name=info.name[:100], version=info.version[:50]) if info is not None else Host()
 
 
+def held_role() -> Role | None:
+    """Give the single role that every session of this server holds, if it was started with one."""
+    role = get_context().lifespan_context.get(ROLE)
+    return role if isinstance(role, Role) else None
+
+
 def get_caller() -> Caller:
     """Describe who calls: the token's subject and scopes if there is a token, else the local user."""
     token = get_access_token()
     host = host_of(get_context())
+    held = held_role()
+    role, most = held or Role.AUTHOR, scopes_of(held)
     if token is None:
-        return Caller(principal=local_principal(), role=Role.AUTHOR, scopes=AGENT_SCOPES, host=host)
+        return Caller(principal=local_principal(), role=role, scopes=most, host=host)
     scopes = frozenset(scope for scope in Scope if scope.value in token.scopes)
     from pev_server.auth import principal_of
 
-    return Caller(principal=principal_of(token), role=Role.AUTHOR, scopes=scopes & AGENT_SCOPES, host=host)
+    return Caller(principal=principal_of(token), role=role, scopes=scopes & most, host=host)
 
 
 def may_approve() -> bool:

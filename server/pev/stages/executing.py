@@ -20,6 +20,7 @@ from pev.repos.depot import Depot
 from pev.repos.scratch import remove_folder
 from pev.repos.source import uncommitted
 from pev.repos.worktree import Worktree, make_worktree, remove_worktree
+from pev.roles.sight import Sight, require_sight
 from pev.run import RunState, Status
 from pev.sandbox.interface import Command
 from pev.sandbox.permits import Grants
@@ -96,6 +97,7 @@ class Executing:
     async def root(self, caller: Caller, run_id: RunId, scope: Scope = Scope.EXECUTE) -> Path:
         """Give the worktree's folder of a run that may be worked on. Raises WorktreeMissing."""
         require_scope(caller, scope)
+        require_sight(caller, Sight.CHANGE)
         state = await self._core.state(run_id)
         if scope is Scope.EXECUTE:
             state.require(*_WORKING, to="work in its worktree")

@@ -20,6 +20,7 @@ from pev.repos.depot import Depot
 from pev.repos.history import recent
 from pev.repos.snapshot import take_snapshot
 from pev.roles.interface import public_interface
+from pev.roles.sight import Sight, require_sight
 from pev.run import PlanRevision, RunState
 from pev.stages.executing import worktree_of
 from pev.text import one_line
@@ -58,11 +59,13 @@ class Reading:
     async def runs(self, caller: Caller, *, limit: int = 50) -> list[RunState]:
         """Give the newest runs of the repositories that are allowed here."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.RUN)
         return await anyio.to_thread.run_sync(lambda: list(self._core.trail.runs(limit=limit).runs))
 
     async def plan(self, caller: Caller, run_id: RunId, revision: int | None = None) -> PlanRevision:
         """Give a revision of a run's plan, the newest if none is named. Raises InvalidInput."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.PLAN)
         state = await self._core.state(run_id)
         found = [one for one in state.revisions if revision in (None, one.revision)]
         if not found:
@@ -75,6 +78,7 @@ class Reading:
     async def report(self, caller: Caller, run_id: RunId, attempt: int | None = None) -> GateReport:
         """Give a gate's report. Raises RunUnknown where the run has none."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.GATE)
         state = await self._core.state(run_id)
         report = await self._core.report(state, attempt=attempt)
         if report is None:
@@ -102,6 +106,7 @@ class Reading:
     async def diff(self, caller: Caller, run_id: RunId) -> str:
         """Give the change of a run against its base, at most MAX_DIFF bytes."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.CHANGE)
         depot, base, tree = await self._change(run_id)
         return await depot.diff(base, tree, limit_bytes=MAX_DIFF)
 
@@ -123,6 +128,7 @@ class Reading:
     async def status(self, caller: Caller, run_id: RunId) -> tuple[ChangedFile, ...]:
         """Give the files in which a run's worktree differs from its base, as git status would."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.CHANGE)
         depot, base, tree = await self._change(run_id)
         changes = await depot.changes(base, tree)
         return tuple(
@@ -132,6 +138,7 @@ class Reading:
     async def past(self, caller: Caller, run_id: RunId) -> tuple[Commit, ...]:
         """Give the newest commits that lead to a run's base, as git log would."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.RUN)
         state = await self._core.state(run_id)
         depot = await self._core.depot(await self._core.repo_of(state))
         found = await recent(depot, state.base_commit, limit=MAX_COMMITS)
@@ -143,6 +150,7 @@ class Reading:
     async def interface(self, caller: Caller, run_id: RunId) -> str:
         """Give the public interface of the base's Python code; nothing of the change."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.INTERFACE)
         state = await self._core.state(run_id)
         depot = await self._core.depot(await self._core.repo_of(state))
         tree = await depot.tree_of(state.base_commit)
@@ -159,6 +167,7 @@ class Reading:
     async def pr_body(self, caller: Caller, run_id: RunId) -> str:
         """Give the newest body of a run's pull request. Raises RunUnknown where it has none."""
         require_scope(caller, Scope.READ)
+        require_sight(caller, Sight.RUN)
         await self._core.state(run_id)
         events = await anyio.to_thread.run_sync(self._core.trail.read, run_stream(run_id))
         for event in reversed(events):
@@ -169,6 +178,7 @@ class Reading:
     async def query(self, caller: Caller, query: TrailQuery) -> TrailPage:
         """Ask the trail, and record that it was asked."""
         require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
         page = await anyio.to_thread.run_sync(self._core.trail.query, query)
         body = {"query": query.model_dump(mode="json", exclude_defaults=True), "found": len(page.events)}
         event = NewEvent(kind=Kind.TRAIL_READ, actor=Actor.of(caller), payload=body)
@@ -178,6 +188,7 @@ class Reading:
     async def event(self, caller: Caller, seq: int) -> Event:
         """Give one event. Raises EventUnknown."""
         require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
         if seq < 0:
             raise EventUnknown(f"no event has the number {seq}", hint="Events count from 0.")
         return await anyio.to_thread.run_sync(self._core.trail.event, seq)
@@ -185,9 +196,11 @@ class Reading:
     async def head(self, caller: Caller) -> TreeHead:
         """Give the size of the log and its Merkle root."""
         require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
         return await anyio.to_thread.run_sync(self._core.trail.head)
 
     async def verify(self, caller: Caller, expected: TreeHead | None = None) -> VerifyReport:
         """Check the whole log, against a head kept elsewhere if one is given."""
         require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
         return await anyio.to_thread.run_sync(lambda: self._core.trail.verify(expected=expected))

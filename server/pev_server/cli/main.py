@@ -12,6 +12,8 @@ import typer
 from pev import __version__
 from pev.config import Config, load_config
 from pev.errors import InvalidInput, PevError
+from pev.models import Role
+from pev.roles.sight import HOLDABLE
 from pev_server.cli.exits import Exit, of_error
 
 P = ParamSpec("P")
@@ -85,6 +87,14 @@ def parse_repos(given: list[str]) -> dict[str, Path]:
     return repos
 
 
+def parse_role(name: str) -> Role:
+    """Parse the name of a role that a session can hold. Raises InvalidInput."""
+    if name not in {role.value for role in HOLDABLE}:
+        known = ", ".join(HOLDABLE)
+        raise InvalidInput(f"{name!r} is no role that a session can hold", hint=f"Name one of: {known}.")
+    return Role(name)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"pev {__version__}\n")
@@ -113,6 +123,10 @@ def serve(
     stateless: Annotated[
         bool, typer.Option("--stateless", help="Keep no session; nothing can be asked.")
     ] = False,
+    role: Annotated[
+        str | None,
+        typer.Option(help="Offer only this role: planner, author, tester, reviewer or security."),
+    ] = None,
 ) -> None:
     """Start the MCP server, on stdio unless told otherwise."""
     from pev_server.cli.serving import serve_app
@@ -126,6 +140,7 @@ def serve(
             host=host,
             port=port,
             stateless=stateless,
+            role=parse_role(role) if role is not None else None,
         )
     except PevError as exc:
         report_error(exc)

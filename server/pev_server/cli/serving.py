@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pev.config import Config
 from pev.errors import ConfigInvalid
+from pev.models import Role
 
 os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
@@ -43,7 +44,9 @@ def _log_to_stderr() -> None:
         handler.addFilter(QuietWhereMapped())
 
 
-def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bool) -> None:
+def serve_app(
+    config: Config, *, http: bool, host: str, port: int, stateless: bool, role: Role | None = None
+) -> None:
     """Serve until the client is gone or the process is told to end.
 
     Raises ConfigInvalid for a non-loopback address where nobody would be authenticated.
@@ -56,7 +59,7 @@ def serve_app(config: Config, *, http: bool, host: str, port: int, stateless: bo
     _log_to_stderr()
     from pev_server.app import create_app
 
-    app = create_app(config, cwd=_working_directory(), local=not http)
+    app = create_app(config, cwd=_working_directory(), local=not http, role=role)
     gc.freeze()  # what was imported stays: no use in looking at it again
     gc.enable()
     if not http:
