@@ -29,8 +29,8 @@ async def show_event(
 
 
 async def show_checkpoint(engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)) -> str:
-    """Size and Merkle root of the log. Keep it elsewhere to be able to see a roll-back."""
-    return (await engine.reading.head(caller)).model_dump_json()
+    """The log's signed checkpoint: keep it elsewhere, and a roll-back or a fork can be seen against it."""
+    return (await engine.reading.checkpoint(caller)).note
 
 
 _JSON: Final = "application/json"
@@ -39,5 +39,7 @@ RESOURCES: Final = (
         show_trail, "pev://runs/{run_id}/trail", name="run-trail", mime_type=_JSON
     ),
     ResourceTemplate.from_function(show_event, "pev://trail/{event}", name="event", mime_type=_JSON),
-    Resource.from_function(show_checkpoint, "pev://trail/checkpoint", name="checkpoint", mime_type=_JSON),
+    Resource.from_function(
+        show_checkpoint, "pev://trail/checkpoint", name="checkpoint", mime_type="text/plain"
+    ),
 )

@@ -237,3 +237,15 @@ class EventUnknown(PevError):
     """No event has this number."""
 
     code = "event.unknown"
+
+
+class ProofInvalid(PevError):
+    """A checkpoint, a proof or a disclosure does not show what it claims."""
+
+    code = "proof.invalid"
+
+
+class WitnessRefused(PevError):
+    """Fewer witnesses than the operator demands would cosign a checkpoint."""
+
+    code = "witness.refused"

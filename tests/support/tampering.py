@@ -51,3 +51,9 @@ def kinds(report: VerifyReport) -> dict[FaultKind, list[int | None]]:
 
 def move(file: sqlite3.Connection, old: int, new: int) -> None:
     file.execute("UPDATE events SET seq = ? WHERE seq = ?", (new, old))
+
+
+def cut(file: sqlite3.Connection, size: int) -> None:
+    """Roll the whole file back to its first events, as an intruder would who knows PEV."""
+    file.execute("DELETE FROM events WHERE seq >= ?", (size,))
+    file.execute("DELETE FROM nodes WHERE (place + 1) << level > ?", (size,))

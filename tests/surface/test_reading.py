@@ -56,8 +56,9 @@ async def test_every_resource_of_a_run_can_be_read(era: Era, user_repo: UserRepo
         assert json.loads(await _read(client, f"pev://runs/{run_id}/trail"))["events"]
         event = json.loads(await _read(client, "pev://trail/0"))
         assert event["seq"] == 0
-        head = json.loads(await _read(client, "pev://trail/checkpoint"))
-        assert head["size"] > 5
+        origin, size, root, blank, signed = (await _read(client, "pev://trail/checkpoint")).splitlines()
+        assert (int(size) > 5, len(root), blank) == (True, 44, "")
+        assert signed.startswith(f"\u2014 {origin} ")
         policy = json.loads(await _read(client, "pev://policy"))
         assert policy["source"] == "detected"
         assert policy["trust"] == "untrusted"

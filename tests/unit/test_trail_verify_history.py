@@ -16,7 +16,7 @@ from pev.trail.faults import FaultKind
 from pev.trail.log import SqlNodes, event_of, payload_digest
 from pev.trail.merkle import append_leaf, leaf_hash
 from pev.trail.store import Trail
-from support.tampering import kinds, opened_raw, small_trail, verify
+from support.tampering import cut, kinds, opened_raw, small_trail, verify
 from support.trail_events import event, opened
 
 
@@ -29,12 +29,6 @@ def path(tmp_path: Path) -> Path:
 def file(path: Path) -> Iterator[sqlite3.Connection]:
     with opened_raw(path) as connection:
         yield connection
-
-
-def cut(file: sqlite3.Connection, size: int) -> None:
-    """Roll the whole file back to its first events, as an intruder would who knows PEV."""
-    file.execute("DELETE FROM events WHERE seq >= ?", (size,))
-    file.execute("DELETE FROM nodes WHERE (place + 1) << level > ?", (size,))
 
 
 def test_a_cut_tail_is_only_seen_against_a_checkpoint(path: Path, file: sqlite3.Connection) -> None:

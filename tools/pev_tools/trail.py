@@ -8,7 +8,8 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from pev.engine import Engine
-from pev.models import Caller
+from pev.errors import InvalidInput
+from pev.models import Caller, Digest
 from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
@@ -36,17 +37,28 @@ async def verify_trail(
     expected_root: Annotated[
         str | None, Field(pattern="^[0-9a-f]{64}$", description="root of that head")
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        Field(max_length=1_000_000, description="a signed checkpoint, or a proof, that was kept elsewhere"),
+    ] = None,
     engine: Engine = Depends(get_engine),
     caller: Caller = Depends(get_caller),
 ) -> VerifyReport:
     """Check that the record is intact: no event changed, removed, reordered or inserted.
 
-    A cut tail or a roll-back can only be seen against a head kept elsewhere, for instance in a pull request.
+    A cut tail or a roll-back can only be seen against a head or a signed checkpoint kept elsewhere, for
+    instance in a pull request.
     """
+    if (expected_size is None) != (expected_root is None) or (checkpoint and expected_root):
+        raise InvalidInput(
+            "a head needs both its size and its root, and no checkpoint beside it",
+            hint="Give expected_size and expected_root, or checkpoint.",
+        )
     expected = None
     if expected_size is not None and expected_root is not None:
-        expected = TreeHead(size=expected_size, root=expected_root)
-    return await engine.reading.verify(caller, expected)
+        expected = TreeHead(size=expected_size, root=Digest(expected_root))
+    kept = checkpoint.encode() if checkpoint else None
+    return await engine.reading.verify(caller, expected, kept=kept)
 
 
 _READS: Final = ToolAnnotations(

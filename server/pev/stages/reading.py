@@ -1,5 +1,9 @@
 """Reading: what resources and the trail tools show. Reading changes no run; reads of the trail are events."""
 
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
 import anyio
 
 from pev.core import Core
@@ -25,6 +29,8 @@ from pev.run import PlanRevision, RunState
 from pev.stages.executing import worktree_of
 from pev.text import one_line
 from pev.trail.merkle import TreeHead
+from pev.trail.notary import Notary, SignedHead, verify_against
+from pev.trail.notes import VerifierKey
 from pev.trail.query import TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
 
@@ -180,18 +186,21 @@ class Reading:
         require_scope(caller, Scope.AUDIT)
         require_sight(caller, Sight.TRAIL)
         page = await anyio.to_thread.run_sync(self._core.trail.query, query)
-        body = {"query": query.model_dump(mode="json", exclude_defaults=True), "found": len(page.events)}
-        event = NewEvent(kind=Kind.TRAIL_READ, actor=Actor.of(caller), payload=body)
-        await self._core.append(SERVER_STREAM, [event])
+        asked = query.model_dump(mode="json", exclude_defaults=True)
+        await self._was_read(caller, {"query": asked, "found": len(page.events)})
         return page
 
+    async def _was_read(self, caller: Caller, body: dict[str, Any]) -> None:
+        event = NewEvent(kind=Kind.TRAIL_READ, actor=Actor.of(caller), payload=body)
+        await self._core.append(SERVER_STREAM, [event])
+
     async def event(self, caller: Caller, seq: int) -> Event:
-        """Give one event. Raises EventUnknown."""
+        """Give one event, and record that it was read. Raises EventUnknown."""
         require_scope(caller, Scope.AUDIT)
         require_sight(caller, Sight.TRAIL)
-        if seq < 0:
-            raise EventUnknown(f"no event has the number {seq}", hint="Events count from 0.")
-        return await anyio.to_thread.run_sync(self._core.trail.event, seq)
+        found = await anyio.to_thread.run_sync(self._core.trail.event, _number(seq))
+        await self._was_read(caller, {"event": seq})
+        return found
 
     async def head(self, caller: Caller) -> TreeHead:
         """Give the size of the log and its Merkle root."""
@@ -199,8 +208,53 @@ class Reading:
         require_sight(caller, Sight.TRAIL)
         return await anyio.to_thread.run_sync(self._core.trail.head)
 
-    async def verify(self, caller: Caller, expected: TreeHead | None = None) -> VerifyReport:
-        """Check the whole log, against a head kept elsewhere if one is given."""
+    async def checkpoint(self, caller: Caller, *, witnessed: bool = False) -> SignedHead:
+        """Sign what the log is now; `witnessed` asks the operator's witnesses to cosign it.
+
+        Raises WitnessRefused, TrailCorrupt where witnesses saw another history, and ConfigInvalid.
+        """
+        require_scope(caller, Scope.AUDIT)
+        return await anyio.to_thread.run_sync(lambda: self._notary.checkpoint(witnessed=witnessed))
+
+    async def prove(self, caller: Caller, seq: int, *, payload: bool = True, witnessed: bool = False) -> str:
+        """Write a proof of one event that stands alone, and record that it was given. Raises EventUnknown."""
+        require_scope(caller, Scope.AUDIT)
+        number = _number(seq)
+        proof = await anyio.to_thread.run_sync(
+            lambda: self._notary.prove(number, payload=payload, witnessed=witnessed)
+        )
+        await self._was_read(caller, {"event": seq, "proof": True, "with_payload": payload})
+        return proof
+
+    async def verify(
+        self,
+        caller: Caller,
+        expected: TreeHead | None = None,
+        *,
+        kept: bytes | None = None,
+        keys: Sequence[VerifierKey] = (),
+    ) -> VerifyReport:
+        """Check the whole log, against a head, a signed checkpoint or a proof kept elsewhere.
+
+        Whose signature counts is what `keys` say, or else the log's own record. Raises InvalidInput if
+        `kept` is none of these.
+        """
         require_scope(caller, Scope.AUDIT)
         require_sight(caller, Sight.TRAIL)
-        return await anyio.to_thread.run_sync(lambda: self._core.trail.verify(expected=expected))
+
+        def verify() -> VerifyReport:
+            if kept is None:
+                return self._core.trail.verify(expected=expected)
+            return verify_against(self._core.trail, self._notary, kept, keys)
+
+        return await anyio.to_thread.run_sync(verify)
+
+    @cached_property
+    def _notary(self) -> Notary:
+        return Notary.of(self._core.trail, self._core.config)
+
+
+def _number(seq: int) -> int:
+    if not 0 <= seq < 2**63:
+        raise EventUnknown(f"no event has the number {seq}", hint="Events count from 0.")
+    return seq

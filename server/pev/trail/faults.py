@@ -23,6 +23,8 @@ class FaultKind(StrEnum):
     FILE_DAMAGED = "file damaged"
     ROLLED_BACK = "rolled back"
     FORKED = "forked"
+    WRONG_KEY = "wrong key"
+    CLOCK_BACKWARDS = "clock went backwards"
 
 
 class Fault(Model):

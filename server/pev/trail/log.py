@@ -22,12 +22,21 @@ from pev.trail.redact import Redactor
 
 ENVELOPE_VERSION: Final = 1
 MAX_PAYLOAD_BYTES: Final = 4 * 2**20
+MAX_ENVELOPE_BYTES: Final = 2**16 - 1
+"""What an entry of a tiled log may have (https://c2sp.org/tlog-tiles)."""
 _SALT_BYTES: Final = 16
 _STREAM: Final = re.compile(r"server|run:[0-9a-f]{8}|repo:[^\x00-\x1f\x7f]{1,200}")
 VERIFY: Final = "Run `pev trail verify` to see what was changed."
 # Rows are read as the bytes that they are: a file that was edited from outside may hold other types.
 _NODE: Final = "SELECT CAST(hash AS BLOB) FROM nodes WHERE level = ? AND place = ?"
 _ONE: Final = "SELECT CAST(envelope AS BLOB), CAST(payload AS BLOB) FROM events WHERE seq = ?"
+_STORED: Final = (
+    "SELECT CAST(envelope AS BLOB), CAST(salt AS BLOB), CAST(payload AS BLOB) FROM events WHERE seq = ?"
+)
+_HASHES: Final = (
+    "SELECT CAST(hash AS BLOB) FROM nodes WHERE level = ? AND place >= ? AND place < ? ORDER BY place"
+)
+_ENVELOPES: Final = "SELECT CAST(envelope AS BLOB) FROM events WHERE seq >= ? AND seq < ? ORDER BY seq"
 _ALL: Final = "SELECT CAST(envelope AS BLOB), CAST(payload AS BLOB) FROM events ORDER BY seq"
 _STREAM_AFTER: Final = (
     "SELECT CAST(envelope AS BLOB), CAST(payload AS BLOB) FROM events"
@@ -44,6 +53,14 @@ class Draft(NamedTuple):
     salt: bytes
     digest: Digest
     redacted: bool
+
+
+class Stored(NamedTuple):
+    """An event as its bytes: the leaf of the tree, and the salt and payload that it binds."""
+
+    envelope: bytes
+    salt: bytes
+    payload: bytes | None
 
 
 class SqlNodes:
@@ -149,6 +166,11 @@ def write(
                 "redacted": item.redacted,
             }
         )
+        if len(envelope) > MAX_ENVELOPE_BYTES:
+            raise InvalidInput(
+                f"envelope of a {item.kind} event has {len(envelope)} bytes, more than {MAX_ENVELOPE_BYTES}",
+                hint="Shorten the names of its principal and host.",
+            )
         place = (seq + offset, stream, version + offset + 1, item.kind.value, at)
         connection.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -200,17 +222,47 @@ def read_event(connection: sqlite3.Connection, seq: int) -> Event:
     """Give one event. Raises EventUnknown."""
     row = connection.execute(_ONE, (seq,)).fetchone()
     if row is None:
-        size = size_of(connection)
-        raise EventUnknown(
-            f"event {seq} is not in the trail",
-            hint=f"Events are numbered from 0 to {size - 1}." if size else "The trail is empty.",
-        )
+        raise _unknown(connection, seq)
     return event_of(*row)
+
+
+def read_stored(connection: sqlite3.Connection, seq: int) -> Stored:
+    """Give one event as its bytes. Raises EventUnknown."""
+    row = connection.execute(_STORED, (seq,)).fetchone()
+    if row is None:
+        raise _unknown(connection, seq)
+    return Stored(*row)
+
+
+def read_hashes(connection: sqlite3.Connection, level: int, start: int, stop: int) -> list[bytes]:
+    """Give the hashes of the subtrees start..stop of a level. Raises TrailCorrupt if one is missing."""
+    found = [value for (value,) in connection.execute(_HASHES, (level, start, stop))]
+    return _complete(found, stop - start, f"nodes {start} to {stop} of level {level}")
+
+
+def read_envelopes(connection: sqlite3.Connection, start: int, stop: int) -> list[bytes]:
+    """Give the envelopes of the events start..stop. Raises TrailCorrupt if one is missing."""
+    found = [value for (value,) in connection.execute(_ENVELOPES, (start, stop))]
+    return _complete(found, stop - start, f"events {start} to {stop}")
 
 
 def all_events(connection: sqlite3.Connection) -> Iterator[Event]:
     """Give every event in the log's order, one at a time."""
     return events_of(connection.execute(_ALL))
+
+
+def _complete(found: list[bytes], wanted: int, what: str) -> list[bytes]:
+    if len(found) != wanted:
+        raise TrailCorrupt(f"of {what}, {wanted - len(found)} are missing", hint=VERIFY)
+    return found
+
+
+def _unknown(connection: sqlite3.Connection, seq: int) -> EventUnknown:
+    size = size_of(connection)
+    return EventUnknown(
+        f"event {seq} is not in the trail",
+        hint=f"Events are numbered from 0 to {size - 1}." if size else "The trail is empty.",
+    )
 
 
 def _number(text: str) -> int | float:

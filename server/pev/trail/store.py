@@ -16,6 +16,7 @@ from pev.run import RunState
 from pev.trail import blobs, log, projections, query, verify
 from pev.trail.blobs import Blob
 from pev.trail.database import BUSY_LIMIT_S, Database
+from pev.trail.log import Stored
 from pev.trail.merkle import TreeHead, consistency_path, inclusion_path, root_of
 from pev.trail.query import ApprovalRecord, FindingRecord, RunPage, TrailPage, TrailQuery
 from pev.trail.redact import Redactor
@@ -97,6 +98,11 @@ class Trail:
         """Give one event by its number in the log. Raises EventUnknown."""
         with self._database.reading() as connection:
             return log.read_event(connection, seq)
+
+    def stored(self, seq: int) -> Stored:
+        """Give one event as the bytes that are proven. Raises EventUnknown."""
+        with self._database.reading() as connection:
+            return log.read_stored(connection, seq)
 
     def version(self, stream: StreamId) -> int:
         """Give the version of a stream: the number of its events."""
@@ -205,6 +211,19 @@ class Trail:
                     f"{old_size} events are no prefix of {new}", hint="Give the smaller size first."
                 )
             return [step.hex() for step in consistency_path(log.SqlNodes(connection), old_size, new)]
+
+    def hashes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Give the hashes of the complete subtrees start..stop of a level of the tree.
+
+        Raises TrailCorrupt if one is missing, also where the log does not reach so far.
+        """
+        with self._database.reading() as connection:
+            return log.read_hashes(connection, level, start, stop)
+
+    def envelopes(self, start: int, stop: int) -> list[bytes]:
+        """Give the envelopes of the events start..stop: the leaves of the tree. Raises TrailCorrupt."""
+        with self._database.reading() as connection:
+            return log.read_envelopes(connection, start, stop)
 
     def verify(self, *, expected: TreeHead | None = None) -> VerifyReport:
         """Examine the whole record and name what was done to it; time grows with the log.

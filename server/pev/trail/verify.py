@@ -5,7 +5,7 @@ the database says about itself: order, tree, payloads, blobs and projections are
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pydantic import Field
@@ -71,7 +71,7 @@ def verify_trail(connection: sqlite3.Connection, expected: TreeHead | None) -> V
         exam.add(FaultKind.FILE_DAMAGED, f"reading stopped: {exc}")
     return VerifyReport(
         intact=exam.count == 0,
-        summary=_summary(exam.faults, exam.count, expected),
+        summary=summary_of(exam.faults, exam.count, expected),
         head=exam.frontier.head(),
         expected=expected,
         fault_count=exam.count,
@@ -79,7 +79,8 @@ def verify_trail(connection: sqlite3.Connection, expected: TreeHead | None) -> V
     )
 
 
-def _summary(faults: list[Fault], count: int, expected: TreeHead | None) -> str:
+def summary_of(faults: Sequence[Fault], count: int, expected: TreeHead | None) -> str:
+    """Say in one line what was found: never more than was checked."""
     if count:
         kinds = dict.fromkeys(fault.kind.value for fault in faults)
         return f"not intact: {', '.join(kinds)} ({count} in all)"

@@ -1,4 +1,7 @@
-"""`pev trail`: what happened, whether the record is intact, and its projections made anew."""
+"""`pev trail`: what happened, whether the record is intact, and its projections made anew.
+
+Its other commands stand in `proving`; here they are only registered.
+"""
 
 import json
 from pathlib import Path
@@ -10,11 +13,12 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from pev.engine import open_engine, parse_run_id
-from pev.errors import InvalidInput
 from pev.events import Event
 from pev.text import one_line
 from pev.trail.merkle import TreeHead
+from pev.trail.proof import MAX_PROOF_BYTES
 from pev.trail.query import TrailQuery
+from pev_server.cli import proving
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured
 from pev_server.cli.output import print_json, print_table, print_text
@@ -71,27 +75,38 @@ async def show(
     return Exit.OK
 
 
-def _read_head(path: Path) -> TreeHead:
+def _unsigned_head(data: bytes) -> TreeHead | None:
+    """Read a head as `pev trail head` prints it; None if the data is something else."""
     try:
-        return TreeHead.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as exc:
-        raise InvalidInput(
-            f"{path} holds no checkpoint", hint="Give a file written by `pev trail head`."
-        ) from exc
+        return TreeHead.model_validate_json(data)
+    except ValidationError:
+        return None
 
 
 @app.command()
 @asynchronous
 async def verify(
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A checkpoint that was kept elsewhere, as `pev trail head` prints it.")
+        Path | None,
+        typer.Option(
+            help="What was kept elsewhere: a checkpoint, a proof, or a head as `pev trail head` prints it."
+        ),
     ] = None,
+    key: proving.KeyOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Check that the record is intact. Without a checkpoint a roll-back cannot be excluded."""
-    expected = _read_head(checkpoint) if checkpoint else None
+    """Check that the record is intact. Without a checkpoint a roll-back cannot be excluded.
+
+    A checkpoint counts if one of the keys signed it: those that are given, or else those on record.
+    """
+    kept = proving.read_file(checkpoint, MAX_PROOF_BYTES) if checkpoint else None
+    expected = _unsigned_head(kept) if kept is not None else None
+    keys = proving.parse_keys(key)
     async with open_engine(configured()) as engine:
-        report = await engine.reading.verify(operator(), expected)
+        if expected is not None or kept is None:
+            report = await engine.reading.verify(operator(), expected)
+        else:
+            report = await engine.reading.verify(operator(), kept=kept, keys=keys)
     if as_json:
         print_json(report.model_dump_json())
     else:
@@ -118,3 +133,15 @@ async def rebuild() -> int:
         count = await anyio.to_thread.run_sync(engine.core.trail.rebuild)
     print_json(json.dumps({"events": count}))
     return Exit.OK
+
+
+for _name, _command in (
+    ("checkpoint", proving.checkpoint),
+    ("prove", proving.prove),
+    ("verify-proof", proving.verify_proof),
+    ("tiles", proving.tiles),
+    ("keys", proving.keys),
+    ("rotate-key", proving.rotate_key),
+    ("retire-key", proving.retire_key),
+):
+    app.command(_name)(_command)
