@@ -123,9 +123,10 @@ def measure(size: str, case_id: str, root: Path) -> str:
 
 
 def main() -> None:
-    """Print the gate's time on real projects as ratios; several minutes."""
+    """Print the gate's time on real projects as ratios, all or `PEV_BENCH_SIZE`'s; several minutes."""
+    only = os.environ.get("PEV_BENCH_SIZE", "")
     with tempfile.TemporaryDirectory(prefix="pev-bench-projects-") as name:
-        rows = [measure(size, case_id, Path(name)) for size, case_id in CASES.items()]
+        rows = [measure(size, case_id, Path(name)) for size, case_id in CASES.items() if only in ("", size)]
     head = f"{'limit s':>8} {'first s':>8} {'next s':>8} {'first/l':>8} {'next/l':>8}"
     print(f"{'':7} {head} {'no controls':>12} {'/naive':>8} {'again ms':>8}")
     print("\n".join(rows))

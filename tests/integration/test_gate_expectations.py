@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 
 from pev.findings import GateReport, Outcome
+from pev.gate.tools import version_of
 from support.gates import GateFixture, of, rules_of
 from support.repos import CALC, PYPROJECT, TEST_CALC
 
@@ -124,6 +125,44 @@ async def test_a_written_policy_asks_for_the_style_of_ruff(gate: GateFixture) ->
 
     assert of(report, "lint").outcome is Outcome.FAILED
     assert of(report, "format").outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("table", ["[tool.ruff]", "[tool.ruff.lint]", '[dependency-groups]\ndev = ["ruff"]'])
+async def test_a_table_of_a_tool_says_that_it_is_used(gate: GateFixture, table: str) -> None:
+    """A project that configures a tool is held to it, whoever wrote the policy."""
+    gate.on_base({"pyproject.toml": PYPROJECT.partition("[tool.")[0] + f"\n{table}\n"})
+
+    result = await gate.check("lint", {"src/app/more.py": "import os\n"})
+
+    assert (result.outcome, rules_of(result)) == (Outcome.FAILED, {"F401"})
+
+
+FUTURE: Final = (
+    "from typing import List\n\n\ndef largest(of: List[int]) -> int:\n"
+    '    """Give the largest."""\n    return max(of)\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("ruff", "pin", "outcome"),
+    [
+        ("[tool.ruff.lint]\nextend-select = ['I']", "ruff>=0.6", Outcome.PASSED),
+        ("[tool.ruff.lint]\nextend-select = ['I', 'UP']", "ruff>=0.6", Outcome.FAILED),
+        ("[tool.ruff.lint]\nselect = ['ALL']", "ruff>=0.6", Outcome.FAILED),
+        ("[tool.ruff]\nline-length = 100", f"ruff=={version_of('ruff')}", Outcome.FAILED),
+    ],
+    ids=["newer default", "family chosen", "all chosen", "version pinned"],
+)
+async def test_what_only_a_newer_default_of_ruff_asks_for_does_not_block(
+    gate: GateFixture, ruff: str, pin: str, outcome: Outcome
+) -> None:
+    """UP035 became a default; a project that names no version of ruff never chose it."""
+    base = PYPROJECT.partition("[tool.")[0]
+    gate.on_base({"pyproject.toml": f"{base}\n[dependency-groups]\ndev = ['{pin}']\n\n{ruff}\n"})
+
+    result = await gate.check("lint", {"src/app/more.py": FUTURE})
+
+    assert (result.outcome, "UP035" in rules_of(result, counting=False)) == (outcome, True), result.reason
 
 
 async def test_without_a_lock_file_dependencies_are_resolved(gate: GateFixture) -> None:

@@ -75,6 +75,48 @@ async def test_a_suppression_that_hides_something_blocks(old: GateFixture, text:
     assert rule in rules_of(report)
 
 
+HUSHED: Final = "import os  # noqa: F401\n\nTEN: int = int(\n    10,  # type: ignore[call-overload]\n)\n"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "rule"),
+    [
+        ("import os  #", "import os, sys  #", "new-noqa"),
+        ("    10,  #", "    [],  #", "new-type-ignore"),
+        ("TEN: int = int(\n", "TEN: int = int(\n    base=[], x=\n", "new-type-ignore"),
+    ],
+    ids=["the same line", "another value", "another line of the statement"],
+)
+async def test_an_old_suppression_must_not_hide_what_is_new(
+    old: GateFixture, was: str, becomes: str, rule: str
+) -> None:
+    """One change adds it where it hides little or nothing; another puts the defect beside it."""
+    old.on_base({"src/app/hushed.py": HUSHED})
+
+    edited = await old.judge({"src/app/hushed.py": HUSHED.replace(was, becomes)})
+
+    assert edited.outcome is Outcome.FAILED, edited.reason
+    assert rule in rules_of(edited)
+
+
+async def test_an_edit_beside_an_old_suppression_is_free(old: GateFixture) -> None:
+    """What it hid before is old, also where its line is edited."""
+    old.on_base({"src/app/hushed.py": HUSHED})
+    edited = HUSHED.replace("import os  #", "import os as system  #").replace("    10,", "    20,")
+
+    report = await old.judge({"src/app/hushed.py": edited})
+
+    assert report.outcome is Outcome.PASSED, report.reason
+
+
+async def test_a_suppression_for_a_whole_file_is_for_its_future_too(old: GateFixture) -> None:
+    """That it hides nothing yet is no reason to let it stand."""
+    report = await old.judge({"src/app/ten.py": "# ruff: noqa: F401\nTEN = 10\n"})
+
+    assert report.outcome is Outcome.FAILED
+    assert rules_of(report) == {"new-noqa"}
+
+
 async def test_in_tests_a_bare_suppression_that_hides_nothing_is_told(old: GateFixture) -> None:
     idle = await old.judge({"tests/test_ten.py": "TEN = 10  # noqa\n"})
     hides = await old.judge({"tests/test_ten.py": "import os  # noqa\n"})

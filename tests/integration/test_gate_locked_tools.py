@@ -103,13 +103,3 @@ async def test_a_change_cannot_take_back_what_the_project_took_on(gate: GateFixt
     taken = await gate.check("format", {"src/app/more.py": sloppy, "Makefile": "all:\n"})
 
     assert (kept.outcome, taken.outcome) == (Outcome.FAILED, Outcome.FAILED), taken.reason
-
-
-@pytest.mark.parametrize("table", ["[tool.ruff]", "[tool.ruff.lint]", '[dependency-groups]\ndev = ["ruff"]'])
-async def test_a_table_of_a_tool_says_that_it_is_used(gate: GateFixture, table: str) -> None:
-    """A project that configures a tool is held to it, whoever wrote the policy."""
-    gate.on_base({"pyproject.toml": PYPROJECT.partition("[tool.")[0] + f"\n{table}\n"})
-
-    result = await gate.check("lint", {"src/app/more.py": "import os\n"})
-
-    assert (result.outcome, rules_of(result)) == (Outcome.FAILED, {"F401"})

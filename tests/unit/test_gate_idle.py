@@ -2,8 +2,9 @@
 
 import pytest
 
-from pev.gate.idle import _reach, _unreachable
+from pev.gate.idle import _unreachable
 from pev.gate.suppressions import find, without
+from pev.gate.unsuppressed import reach
 
 TYPED = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:  # pragma: no cover\n    import os\n"
 
@@ -59,7 +60,7 @@ def test_a_suppression_is_taken_out_and_nothing_else(text: str, bare: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "reach"),
+    ("text", "line", "lines"),
     [
         ("a = 1\nb = 2  # noqa: F1\nc = 3\n", 2, {2}),
         ("a = f(\n    1,  # noqa: F1\n)\nc = 3\n", 2, {1, 2, 3}),
@@ -67,14 +68,14 @@ def test_a_suppression_is_taken_out_and_nothing_else(text: str, bare: str) -> No
         ("class A:\n    def f(self):  # noqa: F1\n        return 1\n", 2, {2}),
     ],
 )
-def test_a_suppression_speaks_for_its_statement(text: str, line: int, reach: set[int]) -> None:
+def test_a_suppression_speaks_for_its_statement(text: str, line: int, lines: set[int]) -> None:
     (one,) = find(text)
 
     assert one.line == line
-    assert set(_reach(one, text)) == reach
+    assert set(reach(one, text)) == lines
 
 
 def test_a_comment_of_its_own_may_speak_for_the_file() -> None:
     (one,) = find("# ruff: noqa: F401\nimport os\n\nimport sys\n")
 
-    assert {2, 4} <= set(_reach(one, "# ruff: noqa: F401\nimport os\n\nimport sys\n"))
+    assert {2, 4} <= set(reach(one, "# ruff: noqa: F401\nimport os\n\nimport sys\n"))

@@ -39,7 +39,7 @@ def only_touched(
         if path not in blocks:
             blocks[path] = _replaced(*texts[path])
         for old in waiting:
-            same = (old.rule, _plain(old.message)) == (one.rule, _plain(one.message))
+            same = (old.rule, plain(old.message)) == (one.rule, plain(one.message))
             if same and old.path == was.get(path, path) and _meet(blocks[path], old.line or 0, one.line):
                 waiting.remove(old)
                 out.add(one.fingerprint)
@@ -47,7 +47,7 @@ def only_touched(
     return out
 
 
-def _plain(message: str) -> str:
+def plain(message: str) -> str:
     """Give a message without its numbers: a line that is too long may get longer."""
     return _NUMBER.sub("0", message)
 

@@ -13,4 +13,5 @@ class Format(Ruff):
     words: ClassVar[tuple[str, ...]] = ("format", "--check")
     defects: ClassVar[tuple[str, ...]] = ("syntax", "invalid-syntax")
     remedy: ClassVar[str] = "Run `ruff format` on this file."
+    own_rules: ClassVar[tuple[str, ...]] = ("unformatted",)
     planted: ClassVar[str] = "planted = {  'a':1 ,\n       'b' :2}\n\n\n\n\nif planted :\n  pass\n"

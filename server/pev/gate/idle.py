@@ -9,18 +9,15 @@ Lines that no interpreter can reach (`if TYPE_CHECKING:`) need no coverage, so n
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Final
 
-from pev.gate.demands import Language
 from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import Check, CheckJob
 from pev.gate.lint import Lint
-from pev.gate.outputs import private_name
-from pev.gate.suppressions import Suppression, without
+from pev.gate.suppressions import Suppression
 from pev.gate.syntax import parse
 from pev.gate.types import Types
+from pev.gate.unsuppressed import look_without, reach, wanting
 
 _TOOLS: Final[Mapping[str, type[Check]]] = {"noqa": Lint, "type-ignore": Types}
 _NAMED: Final = re.compile(r"noqa\s*:\s*[a-z]+[0-9]+|ignore\s*\[\s*[\w-]+")
@@ -35,42 +32,32 @@ async def idle_ones(job: CheckJob, fresh: Fresh, texts: Mapping[str, str]) -> se
     `texts` are the files as they are now. What cannot be measured is not idle.
     """
     out = {(path, one) for path, every in fresh.items() for one in every if _unreachable(one, texts[path])}
-    for project in job.policy.projects:
-        checks = job.policy.checks if project.checks is None else project.checks
-        if project.language is not Language.PYTHON:
-            continue
-        own = replace(job, project=project)
-        for kind, check in _TOOLS.items():
-            if check.name in checks:
-                mine = {
-                    path: [one for one in every if one.kind == kind and _may_be(one, path)]
-                    for path, every in fresh.items()
-                    if own.in_project(path) and path.endswith((".py", ".pyi"))
-                }
-                out |= await _idle_for(
-                    own, check(), {path: some for path, some in mine.items() if some}, texts
-                )
+    for kind, own, check in wanting(job, _TOOLS):
+        mine = {
+            path: [one for one in every if one.kind == kind and _may_be(one, path)]
+            for path, every in fresh.items()
+            if own.in_project(path) and path.endswith((".py", ".pyi"))
+        }
+        out |= await _idle_for(own, check, {path: some for path, some in mine.items() if some}, texts)
     return out
 
 
 def _may_be(one: Suppression, path: str) -> bool:
-    """Say whether a suppression says what it is for; in tests, where no product can hide, any will do."""
-    return belongs_to_tests(path) or _NAMED.search(one.text) is not None
+    """Say whether a suppression says what it is for; in tests, where no product can hide, any will do.
+
+    One that stands alone would speak for lines that are yet to be written.
+    """
+    if belongs_to_tests(path):
+        return True
+    return _NAMED.search(one.text) is not None and not one.code.startswith("#")
 
 
 async def _idle_for(
     job: CheckJob, check: Check, fresh: Fresh, texts: Mapping[str, str]
 ) -> set[tuple[str, Suppression]]:
     """Run a check on the change without some of its suppressions; give those that nothing came of."""
-    if not fresh:
-        return set()
-    bare = {path: without(texts[path], every).encode("utf-8", "replace") for path, every in fresh.items()}
-    name = private_name(f"unsuppressed-{check.name}", job.root)
-    checkout = await job.bench.checkout(job.side, private=name, replaced=bare)
-    own = replace(job, settings=job.policy.settings(check.name))
-    paths = tuple(f"./{PurePosixPath(path).relative_to(job.root)}" for path in fresh)
-    seen = await check.look(own, checkout, paths if isinstance(check, Lint) else own.settings.paths)
-    if seen.unmeasured is not None:
+    seen = await look_without(job, check, fresh, texts) if fresh else None
+    if seen is None or seen.unmeasured is not None:
         return set()
     said: dict[str, set[int]] = {}
     for finding in seen.findings:
@@ -79,26 +66,8 @@ async def _idle_for(
         (path, one)
         for path, every in fresh.items()
         for one in every
-        if said.get(path, set()).isdisjoint(_reach(one, texts[path]))
+        if said.get(path, set()).isdisjoint(reach(one, texts[path]))
     }
-
-
-def _reach(one: Suppression, text: str) -> range:
-    """Give the lines that a suppression may speak for: its statement's, or all where it stands alone."""
-    whole = range(len(text.splitlines()) + 2)
-    tree = parse(text)
-    if tree is None or one.code.startswith("#"):
-        return whole
-    best = range(one.line, one.line + 1)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt):
-            continue
-        body = getattr(node, "body", None)
-        first = min([node.lineno, *(own.lineno for own in getattr(node, "decorator_list", []))])
-        last = body[0].lineno - 1 if isinstance(body, list) and body else node.end_lineno or node.lineno
-        if first <= one.line <= max(last, node.lineno):
-            best = range(min(first, best.start), max(last + 1, best.stop))
-    return best
 
 
 def _unreachable(one: Suppression, text: str) -> bool:

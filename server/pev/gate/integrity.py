@@ -24,6 +24,7 @@ from pev.gate.intruders import find_intruders, link_fault
 from pev.gate.subjects import Test
 from pev.gate.suppressions import Suppression, new_ones
 from pev.gate.survey import survey
+from pev.gate.widened import Sides, widened_ones
 from pev.repos.objects import Status
 
 _SUPPRESSED: Final = "Fix what the tool reports instead, or let a person allow this one finding."
@@ -136,7 +137,28 @@ async def _suppressed(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> l
                 remedy=_SUPPRESSED,
             )
         )
-    return out
+    return [*out, *await _widened(job, make, pairs)]
+
+
+async def _widened(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> list[Finding]:
+    """List old suppressions that hide something new, because their statement was edited."""
+    files = {
+        pair.path: Sides(pair.old_path or pair.path, pair.old, pair.new)
+        for pair in pairs
+        if pair.face is PYTHON and pair.old is not None and pair.new is not None
+    }
+    return [
+        make.make(
+            f"new-{kept.new.kind}",
+            f"old suppression, and what it hides is new: {kept.new.text}: {found.message}",
+            path=kept.path,
+            line=kept.new.line,
+            context=f"{kept.new.text} {kept.new.code} {found.rule} {found.message}",
+            effect=Effect.HOLDS if _planned(job, kept.path) else Effect.BLOCKS,
+            remedy=_SUPPRESSED,
+        )
+        for kept, found in await widened_ones(job, files)
+    ]
 
 
 def _compare(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> Iterator[Finding]:

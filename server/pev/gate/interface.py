@@ -157,11 +157,15 @@ class Interpreter(Toolbox):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool of the gate: the start of its argument list, and the folders that it must see."""
+    """A tool of the gate: the start of its argument list, and the folders that it must see.
+
+    `pinned` says that the trusted ref names this version.
+    """
 
     argv: tuple[str, ...]
     version: str
     readable: tuple[Path, ...] = ()
+    pinned: bool = False
 
 
 class ToolboxMaker(Protocol):

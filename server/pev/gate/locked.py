@@ -38,9 +38,9 @@ class LockedTools:
 
     async def tool(self, name: str, root: str) -> Tool:
         """Give a tool for a project. Raises EnvironmentUnavailable if what is locked cannot be had."""
-        version = await self.version(name, root)
-        if version is None:
-            return Tool(argv=command(name), version=version_of(name))
+        version, ours = await self._named(name, root), version_of(name)
+        if version is None or version == ours:
+            return Tool(argv=command(name), version=ours, pinned=version == ours)
         built = await self.environments.tool(name, version)
         base = built.python.resolve()
         own = (str(built.folder / "bin" / name),)
@@ -48,10 +48,16 @@ class LockedTools:
             argv=own if name == "ruff" else (str(built.python), "-I", "-B", "-m", name),
             version=version,
             readable=(built.folder, base.parent.parent),
+            pinned=True,
         )
 
     async def version(self, name: str, root: str) -> str | None:
         """Give the version that is locked, if it is another than ours and can be driven."""
+        found = await self._named(name, root)
+        return None if found == version_of(name) else found
+
+    async def _named(self, name: str, root: str) -> str | None:
+        """Give the version that is locked, if it can be driven."""
         read = await reader_of(self.depot, self.trusted)
         found: str | None = None
         for folder in dict.fromkeys((root, ".")):
@@ -63,7 +69,7 @@ class LockedTools:
             fits = found is not None and Version(found) >= OLDEST[name]
         except InvalidVersion:
             return None
-        return found if fits and found != version_of(name) else None
+        return found if fits else None
 
 
 def _pinned(name: str, declared: Declared) -> str | None:

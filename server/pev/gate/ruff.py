@@ -2,7 +2,8 @@
 
 Its configuration is what lies in the checkout, where the trusted version of every configuration file was
 written; ignore rules of git are not used, so a `.gitignore` hides nothing. In a project that never
-took on ruff only defects block, unless somebody wrote a policy.
+took on ruff only defects block, unless somebody wrote a policy; in one that names no version of it, only what
+it chose.
 """
 
 import json
@@ -15,6 +16,7 @@ from packaging.version import Version
 from pev.errors import EnvironmentUnavailable
 from pev.findings import Effect, Finding
 from pev.gate.adoption import is_asked_for
+from pev.gate.chosen_rules import chooses, chosen_rules
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.outputs import listed, source_line, unusable
 from pev.gate.tools import command
@@ -23,6 +25,7 @@ from pev.proc import Ending
 
 _UNUSED: Final = "RUF100"
 """A suppression that this version does not need; one that nobody chose is no measure for it."""
+_PYTHON: Final = (".py", ".pyi", ".ipynb")
 _FORMATS_IN_JSON: Final = Version("0.16")
 _WOULD: Final = re.compile(r"^Would reformat: (.+)$", re.MULTILINE)
 _FAILED: Final = re.compile(r"^error: Failed to parse (.+?):\d+:\d+: ", re.MULTILINE)
@@ -31,13 +34,15 @@ _FAILED: Final = re.compile(r"^error: Failed to parse (.+?):\d+:\d+: ", re.MULTI
 class Ruff(Check):
     """A check that is `ruff` with some `words`.
 
-    Where nobody chose ruff, only rules that begin with one of `defects` block.
+    Where nobody chose ruff, only rules that begin with one of `defects` block. `own_rules` are not for a
+    configuration to choose.
     """
 
     tools: ClassVar[tuple[str, ...]] = ("ruff",)
     words: ClassVar[tuple[str, ...]]
     remedy: ClassVar[str]
     defects: ClassVar[tuple[str, ...]]
+    own_rules: ClassVar[tuple[str, ...]] = ()
 
     async def run(self, job: CheckJob) -> Measured:
         """Run it over the project."""
@@ -65,13 +70,18 @@ async def _run(check: Ruff, job: CheckJob, checkout: Checkout, paths: tuple[str,
     rows = [row for row in rows if not await _is_of_a_build(job, checkout, row["filename"])]
     make = job.maker(check.name)
     chosen = not rows or await is_asked_for(job, "ruff", "ruff.toml", ".ruff.toml")
+    known = tool.pinned or job.request.policy.explicit
+    rules = ("",) if known or not rows else (*await chosen_rules(job), *check.own_rules)
     found = tuple(
         _finding(
             make,
             row,
             job.repo_path(row["filename"], checkout),
             check,
-            chosen=chosen and (row.get("code") != _UNUSED or tool.argv != command("ruff")),
+            chosen=chosen
+            and chooses(rules, _rule_of(row))
+            and (known or row["filename"].endswith(_PYTHON))
+            and (row.get("code") != _UNUSED or tool.argv != command("ruff")),
         )
         for row in rows
     )
@@ -110,8 +120,12 @@ def _plain_rows(text: str, folder: Path) -> list[dict[str, Any]]:
     return [{"code": code, "filename": str(folder / path), "message": said[code]} for code, path in found]
 
 
+def _rule_of(row: dict[str, Any]) -> str:
+    return str(row.get("code") or "syntax")
+
+
 def _finding(make: FindingMaker, row: dict[str, Any], path: str, check: Ruff, *, chosen: bool) -> Finding:
-    rule = str(row.get("code") or "syntax")
+    rule = _rule_of(row)
     line = (row.get("location") or {}).get("row")
     # a file is formatted or not: where it first differs is not part of the finding's name
     context = rule if rule == "unformatted" else source_line(row["filename"], line)

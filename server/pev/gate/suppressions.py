@@ -10,7 +10,7 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from pev.gate.syntax import parse
@@ -155,3 +155,21 @@ def _edited_lines(
                 had[(one.kind, one.text)] -= 1
                 out[(one.line, one.kind, one.text)] += 1
     return out
+
+
+def kept_ones(old: str, new: str) -> Iterator[tuple[Suppression, Suppression, frozenset[int]]]:
+    """Give the suppressions that two texts of a file share, in pairs, and the lines that are new in `new`."""
+    before, after = find(old), find(new)
+    if not before or not after:
+        return
+    rows = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+    changed = frozenset(
+        line for tag, _, _, start, end in rows if tag != "equal" for line in range(start + 1, end + 1)
+    )
+    for _, low, high, start, end in rows:
+        had = [one for one in before if low < one.line <= high]
+        for one in (one for one in after if start < one.line <= end):
+            same = next((was for was in had if (was.kind, was.text) == (one.kind, one.text)), None)
+            if same is not None:
+                had.remove(same)
+                yield same, one, changed

@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from pev.config import Config
 from pev.errors import PevError
-from pev.gate.demands import Policy
+from pev.gate.demands import Language, Policy
 from pev.gate.environment import Environments
 from pev.gate.install import install
 from pev.gate.requirements import REQUIREMENT_FILES
@@ -100,7 +100,8 @@ class Outfitter:
             depot, worktree.path, base_commit=ObjectId(worktree.base_commit), trusted_commit=trusted_commit
         )
         paths = [entry.path for entry in await depot.entries(tree)]
-        projects = [one for one in policy.projects if _is_python(paths, one.root)]
+        own = [one for one in policy.projects if one.language is Language.PYTHON]
+        projects = [one for one in own if _holds_python(paths, one.root)]
         bins: list[Path] = []
         readable: list[Path] = []
         if projects:
@@ -131,7 +132,7 @@ def setup_of(policy: Policy) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def _is_python(paths: Iterable[str], root: str) -> bool:
+def _holds_python(paths: Iterable[str], root: str) -> bool:
     prefix = "" if root == "." else f"{root}/"
     return any(path.startswith(prefix) and path.endswith(".py") for path in paths)
 
