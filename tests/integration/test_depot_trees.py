@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import anyio
 import pytest
 
 from pev.errors import FileRefused, RefInvalid, RepoUnusable, SnapshotRefused
+from pev.git import Git
 from pev.models import ObjectId
 from pev.repos.depot import Depot
 from pev.repos.objects import Status
@@ -32,6 +34,33 @@ async def test_files_are_read_by_tree_and_path(user_repo: UserRepoFixture, tmp_p
         await depot.read_blob(tree, "a\nb")
     with pytest.raises(RefInvalid):
         await depot.read_blob(tree, paths[4])
+
+
+async def test_files_of_a_listed_tree_are_the_same_and_are_read_once(
+    user_repo: UserRepoFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gate asks for the same few files again and again; git is a process each time."""
+    link = user_repo.path / "link"
+    link.symlink_to("README.md")
+    user_repo.commit("a large one", {"large.bin": "x" * 600_000})
+    depot = await depot_of(user_repo, tmp_path / "state")
+    tree = await depot.tree_of(commit_of(user_repo))
+    paths = ["README.md", "absent", "src", "../x", "link", "large.bin"]
+    plain = await depot.read_blobs(tree, paths)
+    asked: list[str] = []
+    contents = Git.contents
+
+    async def counted(git: Git, names: Iterable[str]) -> bytes:
+        asked.extend(names := list(names))
+        return await contents(git, names)
+
+    monkeypatch.setattr(Git, "contents", counted)
+    await depot.entries(tree)
+
+    assert await depot.read_blobs(tree, paths) == plain
+    assert len(asked) == 3
+    assert await depot.read_blobs(tree, paths) == plain
+    assert len(asked) == 4, "only what is large is read again"
 
 
 async def test_entries_are_all_files_or_those_below_a_path(

@@ -1,5 +1,6 @@
 """Environments: built once, from wheels alone, and never half."""
 
+import os
 from pathlib import Path
 
 import anyio
@@ -157,6 +158,26 @@ async def test_a_tool_for_development_that_is_no_wheel_keeps_no_test_from_runnin
 
     assert (built.site / "pevplain.py").is_file()
     assert await environments.name(depot, tree, ".", PLAIN) == built.key
+
+
+async def test_that_all_cannot_be_had_is_remembered_for_an_hour(
+    user_repo: UserRepoFixture, config: Config, offline: Path
+) -> None:
+    """A gate that changes nothing must not ask the index again; one of another day must."""
+    make_wheel(offline, "pevplain", "1.0", {"pevplain.py": ""})
+    files = {"requirements/dev.txt": "-r tests.txt\npevlate\n", "requirements/tests.txt": "pevplain\n"}
+    user_repo.commit("pins", files)
+    depot, tree = await tree_of(user_repo, config)
+    least = await Environments(config).name(depot, tree, ".", PLAIN)
+    make_wheel(offline, "pevlate", "1.0", {"pevlate.py": ""})
+
+    soon = await Environments(config).name(depot, tree, ".", PLAIN)
+    for mark in (config.cache_dir / "envs" / "resolved").glob("*.unsolvable"):
+        os.utime(mark, (0, 0))
+    later = await Environments(config).name(depot, tree, ".", PLAIN)
+
+    assert soon == least != ""
+    assert later not in ("", least)
 
 
 async def test_what_tests_need_is_never_left_out(user_repo: UserRepoFixture, config: Config) -> None:

@@ -37,6 +37,8 @@ from pev.text import one_line
 _FORMAT: Final = 1
 _COMPLETE: Final = "pev-complete.json"
 _LIMIT_S: Final = 900.0
+_UNSOLVABLE: Final = "No solution found"
+_RECENT_S: Final = 3_600.0
 _FAILURE_S: Final = 60.0
 
 
@@ -133,17 +135,27 @@ class Environments:
         """Resolve what a project needs; without its tools for development if they cannot be had.
 
         An old pin of such a tool must not keep tests from being run, where the project says apart what its
-        tests need and nobody wrote down what is to be taken.
+        tests need and nobody wrote down what is to be taken. That there is no solution is kept for an hour.
         """
+        fault: EnvironmentUnavailable | None = None
         wanted = await self.wanted(depot, tree, root, settings)
-        try:
+        unsolvable = self._resolution(wanted).with_suffix(".unsolvable")
+        if not _is_recent(unsolvable):
+            try:
+                return wanted, await self._resolve(wanted)
+            except EnvironmentUnavailable as exc:
+                fault = exc
+        for least in await self._less(depot, tree, root, settings):
+            if least.lines != wanted.lines:
+                with suppress(EnvironmentUnavailable):
+                    resolved = await self._resolve(least)
+                    if fault is not None and _UNSOLVABLE in fault.message:
+                        _write(unsolvable, b"")
+                    return least, resolved
+        unsolvable.unlink(missing_ok=True)
+        if fault is None:
             return wanted, await self._resolve(wanted)
-        except EnvironmentUnavailable as fault:
-            for least in await self._less(depot, tree, root, settings):
-                if least.lines != wanted.lines:
-                    with suppress(EnvironmentUnavailable):
-                        return least, await self._resolve(least)
-            raise fault from None
+        raise fault
 
     async def _less(
         self, depot: Depot, tree: ObjectId, root: str, settings: EnvironmentSettings
@@ -265,6 +277,13 @@ class Environments:
 
 def _key(resolved: tuple[str, ...], wanted: Wanted) -> Digest:
     return hash_json([list(resolved), wanted.python, wanted.platform, _FORMAT])
+
+
+def _is_recent(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < _RECENT_S
+    except OSError:
+        return False
 
 
 def _write(target: Path, content: bytes) -> None:

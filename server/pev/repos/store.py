@@ -33,6 +33,8 @@ from pev.repos.parts import LFS_HELP, NOTHING, SUBMODULES_HELP, Accepted, Parts
 from pev.repos.storage import storing
 
 _REMEMBERED: Final = 8
+_REMEMBERED_BYTES: Final = 8 * 2**20
+_SMALL: Final = 2**19
 _LOOSE_UP_TO: Final = 100
 _RULES: Final = 2
 """Number of the rules in `check_tree` and `refuse_foreign`: with another one, all is asked anew."""
@@ -43,8 +45,8 @@ _LFS_POINTER_BYTES: Final = 1_024
 class ObjectStore:
     """Reads and writes objects through one git directory.
 
-    `author` is the name and the address of the bot that makes our commits. What is immutable (trees by
-    their id) is remembered, a few at a time.
+    `author` is the name and the address of the bot that makes our commits. What is immutable (trees and
+    small files by their ids) is remembered, a few at a time.
     """
 
     def __init__(self, git: Git, author: tuple[str, str], object_format: str = "sha1") -> None:
@@ -53,6 +55,7 @@ class ObjectStore:
         self.author = author
         self.accepted = Accepted()
         self._listings: dict[str, tuple[Entry, ...]] = {}
+        self._small: dict[ObjectId, bytes] = {}
         self._sound: set[str] = set()
         self._tree_of: dict[str, ObjectId] = {}
 
@@ -96,12 +99,31 @@ class ObjectStore:
         wanted = list(paths)
         if any("\n" in path or "\0" in path for path in wanted):
             raise FileRefused("a path holds a line feed or a NUL", hint="Name a file of the tree.")
+        if treeish in self._listings:
+            return await self._read_listed(treeish, wanted)
         # git would read . and .. as relative to a working directory
         asked = [path for path in wanted if not {".", ".."} & set(path.split("/"))]
         output = await self.git.contents([f"{treeish}:{path}" for path in asked]) if asked else b""
         found = dict(zip(asked, parse_contents(output), strict=True))
         blobs = {path: one.data for path, one in found.items() if one and one.kind == "blob"}
         return {path: blobs.get(path) for path in wanted}
+
+    async def _read_listed(self, tree: str, wanted: list[str]) -> dict[str, bytes | None]:
+        """Read files of a tree whose listing is at hand; small ones are remembered by their ids."""
+        asked = set(wanted)
+        listed = self._listings[tree]
+        named = {one.path: one.oid for one in listed if one.path in asked and one.kind == "blob"}
+        known = {oid: self._small[oid] for oid in named.values() if oid in self._small}
+        fresh = await self.blobs(oid for oid in named.values() if oid not in known)
+        self._remember(fresh)
+        known |= fresh
+        return {path: known[named[path]] if path in named else None for path in wanted}
+
+    def _remember(self, fresh: dict[ObjectId, bytes]) -> None:
+        self._small |= {oid: data for oid, data in fresh.items() if len(data) <= _SMALL}
+        kept = sum(map(len, self._small.values()))
+        while kept > _REMEMBERED_BYTES:
+            kept -= len(self._small.pop(next(iter(self._small))))
 
     async def blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
         """Give the contents of blobs by their ids. Raises CommandFailed if one is missing."""
