@@ -5,6 +5,7 @@ against it. Its hash is what a person approves.
 """
 
 import unicodedata
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
@@ -181,19 +182,94 @@ def to_markdown(plan: Plan, *, revision: int | None = None) -> str:
     """Render a plan for a person to read."""
     title = f"## Plan (revision {revision})" if revision is not None else "## Plan"
     out = [title, "", f"**Goal.** {plan.goal}", "", f"**Approach.** {plan.approach}"]
-    out += ["", "**Not part of it**", *(f"- {item}" for item in plan.non_goals)]
-    out += ["", "**Steps**"]
-    for step in plan.steps:
-        files = ", ".join(f"`{path}`" for path in step.files_touched)
-        out.append(f"- `{step.id}` ({step.risk} risk) {step.description} [{files}]")
-    out += ["", "**Done when**"]
-    out += [f"- `{item.id}` {item.description}" for item in plan.acceptance_criteria]
+    out += ["", "**Not part of it**", *_listed(plan.non_goals)]
+    out += ["", "**Steps**", *_listed(plan.steps)]
+    out += ["", "**Done when**", *_listed(plan.acceptance_criteria)]
     if plan.open_questions:
-        out += ["", "**Open questions**"]
-        for question in plan.open_questions:
-            choices = f" ({' / '.join(question.choices)})" if question.choices else ""
-            out.append(f"- `{question.id}` {question.question}{choices}")
+        out += ["", "**Open questions**", *_listed(plan.open_questions)]
     if plan.answers:
-        out += ["", "**Answered**"]
-        out += [f"- `{item.id}` {item.question} → {item.answer}" for item in plan.answers]
+        out += ["", "**Answered**", *_listed(plan.answers)]
+    return "\n".join(out) + "\n"
+
+
+class Change(Model):
+    """One thing in which two plans differ: `before` is None for what is new, `after` for what is gone."""
+
+    name: str
+    before: str | None = None
+    after: str | None = None
+
+
+def compare_plans(old: Plan, new: Plan) -> tuple[Change, ...]:
+    """Name everything in which `new` differs from `old`, in the order of a plan's fields.
+
+    Lists are compared by the ids of their items, or by the items where they have none; a mere change of
+    order in a list is one change of that list.
+    """
+    out: list[Change] = []
+    for field in Plan.model_fields:
+        was, now = getattr(old, field), getattr(new, field)
+        if was == now:
+            continue
+        if isinstance(was, str):
+            out.append(Change(name=field, before=was, after=now))
+            continue
+        before, after = ({_id(item): _line(item) for item in items} for items in (was, now))
+        names = [*before, *(name for name in after if name not in before)]
+        one = _SINGULAR[field]
+        changed = [
+            Change(
+                name=one if name in (before | after).values() else f"{one} {name}",
+                before=before.get(name),
+                after=after.get(name),
+            )
+            for name in names
+            if before.get(name) != after.get(name)
+        ]
+        order = [", ".join(_id(item) for item in items) for items in (was, now)]
+        out += changed or [Change(name=f"order of {field}", before=order[0], after=order[1])]
+    return tuple(out)
+
+
+_SINGULAR: Final = {
+    "non_goals": "non-goal",
+    "steps": "step",
+    "acceptance_criteria": "criterion",
+    "open_questions": "question",
+    "answers": "answer",
+}
+
+
+def _id(item: Any) -> str:
+    return item if isinstance(item, str) else str(item.id)
+
+
+def _line(item: Any) -> str:
+    """Write an item of a list as it stands in the plan."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Step):
+        files = ", ".join(f"`{path}`" for path in item.files_touched)
+        return f"`{item.id}` ({item.risk} risk) {item.description} [{files}]"
+    if isinstance(item, Answer):
+        return f"`{item.id}` {item.question} → {item.answer}"
+    if isinstance(item, Question):
+        choices = f" ({' / '.join(item.choices)})" if item.choices else ""
+        return f"`{item.id}` {item.question}{choices}"
+    return f"`{item.id}` {item.description}"
+
+
+def _listed(items: Iterable[Any], mark: str = "-") -> list[str]:
+    """Write items as lines of a list; further lines of an item cannot pass for items."""
+    return [f"{mark} {_line(item)}".replace("\n", "\n  ") for item in items]
+
+
+def changes_to_markdown(changes: tuple[Change, ...]) -> str:
+    """Render what changed between two plans: what it was begins with -, what it is with +."""
+    out: list[str] = []
+    for one in changes:
+        what = "new" if one.before is None else "gone" if one.after is None else "changed"
+        out.append(f"**{one.name}** ({what})")
+        out += _listed([] if one.before is None else [one.before])
+        out += _listed([] if one.after is None else [one.after], "+")
     return "\n".join(out) + "\n"

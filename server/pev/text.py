@@ -11,6 +11,7 @@ from typing import Final
 MAX_EXCERPT: Final = 64 * 1024
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])?")
 _KEEP: Final = "\n\t"
+_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 
 
@@ -31,6 +32,32 @@ def _shown(char: str) -> str:
     if char in _BIDI:
         return f"\\u{ord(char):04x}"
     return "" if unicodedata.category(char) in ("Cc", "Cs") else char
+
+
+def reveal(text: str) -> str:
+    """Write every character that a reader would not see, or that turns the text around, as its code point.
+
+    Line feeds stay, tabs become spaces.
+    """
+    text = text.replace("\r\n", "\n").replace("\t", "    ")
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(code_point(char) if is_hidden(char) else char for char in text)
+
+
+def code_point(char: str) -> str:
+    """Write a character as its code point, as in Python's source."""
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
+
+
+def is_hidden(char: str) -> bool:
+    """Say whether a character leaves no mark of its own: controls, formats, fillers, variation selectors."""
+    if char == "\n" or " " <= char <= "~":
+        return False
+    code = ord(char)
+    if 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or char in _FILLERS:
+        return True
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def clip(text: str, limit: int = MAX_EXCERPT) -> str:

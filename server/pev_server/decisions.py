@@ -9,12 +9,14 @@ from typing import Final
 from fastmcp import Context
 from mcp_types import InputRequiredResult
 
+from pev.boundary.question import Question
 from pev.engine import Engine
 from pev.errors import PlanInvalid
 from pev.gateview import GateView
 from pev.models import Assurance, Caller, Channel, Role, RunId, Scope, Source, assured
 from pev.plan import Plan, find_plan
 from pev.roles.brief import Brief
+from pev.run import Status
 from pev.views import RunView, view_run
 from pev_server.dialogue import (
     Declined,
@@ -25,6 +27,7 @@ from pev_server.dialogue import (
     Unavailable,
     ask_model,
     ask_person,
+    may_ask_again,
     model_answer,
     person_reply,
     returned,
@@ -36,6 +39,10 @@ _TOO_WEAK: Final = (
     "The policy wants a decision that is {least}, and this host's dialog is not. A person decides in a"
     " terminal: pev approve {run}{sign}"
 )
+_TOO_LONG: Final = (
+    "What is asked is longer than a dialog shows. A person reads it in a terminal: pev approve {run}"
+)
+_TOO_OFTEN: Final = "Enough was asked in one call. Go on with request_decision."
 _NO_SCOPE: Final = (
     "This token lacks the scope pev:approve. A person who holds it decides, or one at the server's terminal:"
     " pev approve {run}"
@@ -50,6 +57,7 @@ class Decisions:
         self._engine = engine
         self._caller = caller
         self._may_approve = may_approve
+        self._rounds = 0
         approve = {Scope.APPROVE} if may_approve else set()
         self._person = caller.model_copy(update={"role": Role.PERSON, "scopes": caller.scopes | approve})
 
@@ -60,6 +68,7 @@ class Decisions:
         """
         try:
             back = returned(self._ctx)
+            self._rounds = back.rounds if back is not None else 0
             if back is not None and run_id is not None and back.run_id != run_id:
                 raise ForgedAnswer
         except ForgedAnswer as exc:
@@ -91,11 +100,13 @@ class Decisions:
             if not self._may_approve:
                 notes += (_NO_SCOPE.format(run=run_id),)
                 break
-            weak = await self._too_weak(run_id)
-            if weak:
-                notes += (weak,)
+            unfit = await self._unfit(question)
+            if unfit:
+                notes += (unfit,)
                 break
-            asked = await ask_person(self._ctx, question, limit_s=self._engine.core.config.ask_wait_s)
+            asked = await ask_person(
+                self._ctx, question, limit_s=self._engine.core.config.ask_wait_s, rounds=self._rounds
+            )
             if isinstance(asked, InputRequiredResult):
                 return asked
             if isinstance(asked, Unavailable):
@@ -107,13 +118,15 @@ class Decisions:
             notes += await self._take(run_id, asked)
         return await self._view(run_id, gate, notes)
 
-    async def _too_weak(self, run_id: RunId) -> str:
-        """Say why an answer at the host's dialog would not count by the policy; "" if it would."""
-        least = (await self._engine.run(self._caller, run_id)).rules.min_assurance
-        if assured(Channel.HOST_FORM, least):
-            return ""
-        sign = " --sign" if least is Assurance.SIGNED else ""
-        return _TOO_WEAK.format(least=least, run=run_id, sign=sign)
+    async def _unfit(self, question: Question) -> str:
+        """Say why an answer at the host's dialog would not count; "" if it would."""
+        least = (await self._engine.run(self._caller, question.run_id)).rules.min_assurance
+        if not assured(Channel.HOST_FORM, least):
+            sign = " --sign" if least is Assurance.SIGNED else ""
+            return _TOO_WEAK.format(least=least, run=question.run_id, sign=sign)
+        if not question.fits_a_form:
+            return _TOO_LONG.format(run=question.run_id)
+        return "" if may_ask_again(self._rounds) else _TOO_OFTEN
 
     async def _take(self, run_id: RunId, reply: PersonAnswer) -> tuple[str, ...]:
         await self._engine.desk.answer(
@@ -123,6 +136,34 @@ class Decisions:
 
     async def _view(self, run_id: RunId, gate: GateView | None, notes: tuple[str, ...]) -> RunView:
         return view_run(await self._engine.run(self._caller, run_id), gate=gate, notes=notes)
+
+    async def plan(
+        self, run_id: RunId, back: Returned | None
+    ) -> RunView | InputRequiredResult | tuple[Brief, str]:
+        """Have the host's model draft, and ask the person; if they want changes, again with their words.
+
+        Gives where the run stands then, or what to return to the client, or the brief for the host's own
+        model and why no other could be asked.
+        """
+        while True:
+            if back is None or back.model is not None:
+                drafted = await self.draft(run_id, back)
+                if isinstance(drafted, InputRequiredResult):
+                    return drafted
+                if not isinstance(drafted[0], Plan):
+                    return drafted
+                plan, answer = drafted
+                await self._engine.planning.submit(
+                    self._caller, run_id, plan, source=Source.HOST_SAMPLED, model=answer.model
+                )
+            before = await self._engine.run(self._caller, run_id)
+            settled = await self.settle(run_id, back=back)
+            if isinstance(settled, InputRequiredResult) or settled.status is not Status.DRAFTED:
+                return settled
+            self._rounds += 1
+            if len(settled.approvals) == len(before.approvals) or not may_ask_again(self._rounds):
+                return settled
+            back = None
 
     async def draft(
         self, run_id: RunId, back: Returned | None
@@ -142,6 +183,7 @@ class Decisions:
                 run_id=run_id,
                 nonce=nonce,
                 limit_s=self._engine.core.config.ask_wait_s,
+                rounds=self._rounds,
             )
             if isinstance(asked, Unavailable):
                 return brief, asked.why

@@ -39,6 +39,7 @@ from pev.roles.brief import Brief
 _PERSON: Final = "decision"
 _MODEL: Final = "answer"
 _ROOTS_S: Final = 5.0
+_MOST_ROUNDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Returned:
     nonce: str
     person: ElicitResult | None
     model: CreateMessageResult | None
+    rounds: int = 0
 
 
 class ForgedAnswer(DecisionInvalid):
@@ -109,7 +111,7 @@ def returned(ctx: Context) -> Returned | None:
         return None
     try:
         state = json.loads(ctx.request_state)
-        run_id, nonce = str(state["run"]), str(state["nonce"])
+        run_id, nonce, rounds = str(state["run"]), str(state["nonce"]), int(state.get("rounds", 0))
     except (ValueError, KeyError, TypeError) as exc:
         raise ForgedAnswer from exc
     person = (answers or {}).get(_PERSON)
@@ -119,11 +121,17 @@ def returned(ctx: Context) -> Returned | None:
         nonce=nonce,
         person=person if isinstance(person, ElicitResult) else None,
         model=model if isinstance(model, CreateMessageResult) else None,
+        rounds=rounds,
     )
 
 
-def _state(run_id: str, nonce: str) -> str:
-    return json.dumps({"run": run_id, "nonce": nonce})
+def _state(run_id: str, nonce: str, rounds: int) -> str:
+    return json.dumps({"run": run_id, "nonce": nonce, "rounds": rounds + 1})
+
+
+def may_ask_again(rounds: int) -> bool:
+    """Say whether a client that came back `rounds` times may be asked once more; it gives up after ten."""
+    return rounds < _MOST_ROUNDS
 
 
 def _field_schema(field: FormField) -> dict[str, Any]:
@@ -154,7 +162,7 @@ def person_reply(nonce: str, result: ElicitResult) -> PersonAnswer | Declined:
 
 
 async def ask_person(
-    ctx: Context, question: Question, *, limit_s: float
+    ctx: Context, question: Question, *, limit_s: float, rounds: int = 0
 ) -> PersonAnswer | Declined | Unavailable | InputRequiredResult:
     """Put a question before the person at the host, as a form, and wait at most `limit_s` seconds.
 
@@ -168,7 +176,7 @@ async def ask_person(
         params = ElicitRequestFormParams(message=question.text, requested_schema=form_schema(question))
         return InputRequiredResult(
             result_type="input_required",
-            request_state=_state(question.run_id, question.nonce),
+            request_state=_state(question.run_id, question.nonce, rounds),
             input_requests={_PERSON: ElicitRequest(params=params)},
         )
     if not ctx.session.can_send_request:
@@ -194,24 +202,31 @@ def _text(result: CreateMessageResult) -> str:
     return result.content.text if isinstance(result.content, TextContent) else ""
 
 
-async def ask_model(
-    ctx: Context, brief: Brief, *, run_id: str, nonce: str, limit_s: float
-) -> ModelAnswer | Unavailable | InputRequiredResult:
-    """Ask the host's model, in a fresh conversation, and wait at most `limit_s` seconds."""
+def cannot_sample(ctx: Context) -> str:
+    """Say why the host's model cannot be asked; "" if it can."""
     capabilities = ctx.session.client_capabilities
     if capabilities is None or capabilities.sampling is None:
-        return Unavailable("the host did not declare sampling")
+        return "the host did not declare sampling"
+    if not is_modern(ctx) and not ctx.session.can_send_request:
+        return "this connection has no way back to the host"
+    return ""
+
+
+async def ask_model(
+    ctx: Context, brief: Brief, *, run_id: str, nonce: str, limit_s: float, rounds: int = 0
+) -> ModelAnswer | Unavailable | InputRequiredResult:
+    """Ask the host's model, in a fresh conversation, and wait at most `limit_s` seconds."""
+    if why := cannot_sample(ctx):
+        return Unavailable(why)
     if is_modern(ctx):
         params = CreateMessageRequestParams(
             messages=_messages(brief), system_prompt=brief.system, max_tokens=brief.max_tokens
         )
         return InputRequiredResult(
             result_type="input_required",
-            request_state=_state(run_id, nonce),
+            request_state=_state(run_id, nonce, rounds),
             input_requests={_MODEL: CreateMessageRequest(params=params)},
         )
-    if not ctx.session.can_send_request:
-        return Unavailable("this connection has no way back to the host")
     with anyio.move_on_after(limit_s):
         with warnings.catch_warnings():
             # deprecated by the newer revision, and the only way in this era; it warns when called

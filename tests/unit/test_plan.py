@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pev.errors import PlanInvalid
-from pev.plan import Plan, check_repo_path, parse_plan, to_markdown
+from pev.plan import Plan, changes_to_markdown, check_repo_path, compare_plans, parse_plan, to_markdown
 from support.plans import PLAN, plan
 
 
@@ -116,3 +116,31 @@ def test_markdown_shows_everything_that_is_approved() -> None:
         "a / b",
     ):
         assert part in text
+
+
+def test_the_difference_of_two_plans_names_each_thing_that_changed() -> None:
+    steps = [PLAN["steps"][0] | {"risk": "high"}, {**PLAN["steps"][1], "id": "s3"}]
+    changed = compare_plans(plan(), plan(steps=steps, non_goals=["Transliteration", "Speed"]))
+    told = {(one.name, one.before is None, one.after is None) for one in changed}
+    assert told == {
+        ("step s1", False, False),
+        ("step s2", False, True),
+        ("step s3", True, False),
+        ("non-goal", True, False),
+    }
+    text = changes_to_markdown(changed)
+    assert "**step s1** (changed)\n- `s1` (low risk)" in text
+    assert "**non-goal** (new)\n+ Speed" in text
+
+
+def test_another_order_is_a_difference_and_the_same_plan_is_none() -> None:
+    assert compare_plans(plan(), plan()) == ()
+    (order,) = compare_plans(plan(), plan(steps=PLAN["steps"][::-1]))
+    assert (order.name, order.before, order.after) == ("order of steps", "s1, s2", "s2, s1")
+
+
+@given(st.permutations(["a", "b", "c"]), st.lists(st.sampled_from("abcd"), min_size=1, max_size=4))
+def test_plans_that_differ_have_a_difference(one: list[str], other: list[str]) -> None:
+    """Whatever the lists hold, no change goes untold."""
+    old, new = plan(non_goals=one), plan(non_goals=other)
+    assert (compare_plans(old, new) == ()) == (old.content_hash() == new.content_hash())

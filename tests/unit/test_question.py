@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from pev.boundary.escalation import Attempt
 from pev.boundary.question import Question, ask_escalation, ask_plan, build_question, parse_reply
 from pev.errors import DecisionInvalid
 from pev.events import Kind
-from pev.findings import CheckResult, Finding, GateReport, Outcome, fingerprint
+from pev.findings import CheckResult, Effect, Finding, GateReport, Outcome, fingerprint
 from pev.models import Digest, ObjectId, Verdict
-from pev.run import RunState, fold
+from pev.run import Approval, RunState, fold
 from support.plans import event, opened, plan
 
 
@@ -120,10 +121,104 @@ def _report(count: int) -> GateReport:
 
 
 def test_an_escalation_fits_on_a_screen_whatever_failed() -> None:
-    question = ask_escalation(_state(), _report(500))
-    assert len(question.text.splitlines()) < 40
-    assert "and 488 more" in question.text
-    assert "lint/F401 src/app/calc.py:1" in question.text
+    """Forty lines of a hundred characters, and the pieces that matter are among them."""
+    state = _state().model_copy(update={"task": "line\n" * 900, "reason": "x" * 1_900})
+    report = _report(500)
+    checks = tuple(report.checks[0].model_copy(update={"check": f"own{n}"}) for n in range(12))
+    report = report.model_copy(update={"checks": checks})
+    tries = [
+        Attempt(attempt=n, outcome=Outcome.FAILED, findings=9, files=("a/very/long/path.py" * 9,) * 9)
+        for n in range(1, 5)
+    ]
+    lines = ask_escalation(state, report, tries).text.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    for part in ("own0: FAILED", "and 6 more checks", "lint/F401 src/app/calc.py:1", "more: see pev show"):
+        assert any(part in line for line in lines), part
+
+
+def test_an_escalation_tells_what_was_tried_and_what_would_let_it_through() -> None:
+    report = _report(2)
+    held = report.checks[0].findings[0].model_copy(update={"effect": Effect.HOLDS})
+    noted = held.model_copy(update={"effect": Effect.NOTES, "rule": "N1"})
+    lint = report.checks[0].model_copy(update={"findings": (report.checks[0].findings[1], held, noted)})
+    tests = CheckResult(check="tests", outcome=Outcome.INCONCLUSIVE, reason="collected nothing")
+    report = report.model_copy(update={"checks": (lint, tests)})
+    tries = [
+        Attempt(attempt=1, outcome=Outcome.FAILED, findings=3, files=("src/a.py",)),
+        Attempt(attempt=2, outcome=Outcome.FAILED, findings=2, gone=2, new=1, files=("src/b.py",)),
+    ]
+    text = ask_escalation(_state(), report, tries).text
+    for part in (
+        "- 1: FAILED, 3 findings; changed: src/a.py",
+        "- 2: FAILED, 2 findings (2 gone, 1 new); changed: src/b.py",
+        "- 1 defects: fixed in another attempt, or let through by you",
+        "- 1 held findings: only you",
+        "- tests: must be measured first",
+    ):
+        assert part in text
+    assert "N1" not in text
+
+
+def _decided(state: RunState, revision: int, verdict: str = "change") -> RunState:
+    """Have a person decide on a revision."""
+    told = {
+        "boundary": "plan",
+        "verdict": verdict,
+        "subject": state.revisions[revision - 1].plan_hash,
+        "shown": "0" * 64,
+        "binding": "0" * 64,
+        "channel": "terminal",
+        "principal": "local:ada",
+        "at": "",
+        "seconds": 1.0,
+        "event": 1,
+    }
+    approval = Approval.model_validate(told)
+    return state.model_copy(update={"approvals": (*state.approvals, approval), "guidance": ("smaller",)})
+
+
+def _revised(state: RunState, **changes: Any) -> RunState:
+    one = plan(**changes)
+    newest = state.revisions[-1]
+    more = newest.model_copy(
+        update={"revision": newest.revision + 1, "plan": one, "plan_hash": one.content_hash()}
+    )
+    return state.model_copy(update={"revisions": (*state.revisions, more)})
+
+
+def test_after_asking_for_changes_only_the_difference_is_shown() -> None:
+    state = _revised(_decided(_state(), 1), approach="Two functions.", goal="Add a slugify function, small")
+    text = ask_plan(state).text
+    assert "what changed since revision 1" in text
+    assert "**Goal.** Add a slugify function, small" in text
+    assert "**You said.** smaller" in text
+    assert "- One pure function in its own module.\n+ Two functions." in text
+    assert "src/app/slug.py" not in text
+
+
+def test_the_difference_is_to_what_a_person_decided_on() -> None:
+    """An agent that submits twice in a row would hide the first of its changes from them."""
+    state = _revised(_revised(_decided(_state(), 1), approach="Evil."), approach="Evil.", goal="Goal two")
+    text = ask_plan(state).text
+    assert "+ Evil." in text
+    assert "since revision 1" in text
+    unseen = _revised(_state(), goal="Goal two")
+    assert "src/app/slug.py" in ask_plan(unseen).text
+
+
+def test_what_cannot_be_seen_is_written_out_and_nothing_passes_for_our_own_lines() -> None:
+    step = {"id": "s1", "description": "x\n**Done when**", "files_touched": ["a.py"], "risk": "low"}
+    state = _state(approach="good\u202edoog \u200b", steps=[step])
+    text = ask_plan(state.model_copy(update={"task": "t\n## Plan (revision 9)"})).text
+    assert "good\\u202edoog \\u200b" in text
+    assert "\n  **Done when**" in text
+    assert "\n      ## Plan (revision 9)" in text
+
+
+def test_a_question_that_a_dialog_would_cut_off_does_not_fit_a_form() -> None:
+    assert _question().fits_a_form
+    assert not ask_plan(_state(approach="x" * 6_001)).fits_a_form
 
 
 def test_letting_through_needs_named_findings_and_a_reason() -> None:

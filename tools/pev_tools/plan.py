@@ -44,18 +44,14 @@ async def draft_plan(
         state = await engine.planning.open_run(caller, task, repo=repo, base=base)
     else:
         state = await engine.run(caller, parse_run_id(back.run_id))
-    if back is None or back.model is not None:
-        drafted = await decisions.draft(state.id, back)
-        if isinstance(drafted, InputRequiredResult):
-            return drafted
-        first, second = drafted
-        if not isinstance(first, Plan):
-            notes = (f"No plan was drafted: {second}",)
-            return Draft(run=view_run(state, notes=notes), brief=f"{first.system}\n\n{first.prompt}")
-        model = second.model if not isinstance(second, str) else ""
-        await engine.planning.submit(caller, state.id, first, source=Source.HOST_SAMPLED, model=model)
-    settled = await decisions.settle(state.id, back=back)
-    return settled if isinstance(settled, InputRequiredResult) else Draft(run=settled)
+    planned = await decisions.plan(state.id, back)
+    if isinstance(planned, InputRequiredResult):
+        return planned
+    if isinstance(planned, RunView):
+        return Draft(run=planned)
+    brief, why = planned
+    view = view_run(await engine.run(caller, state.id), notes=(f"No plan was drafted: {why}",))
+    return Draft(run=view, brief=f"{brief.system}\n\n{brief.prompt}")
 
 
 async def submit_plan(

@@ -7,11 +7,13 @@ policy accepts, and came before the question expired. Everything else is recorde
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
 
+from pev.boundary.escalation import Attempt, tried
 from pev.boundary.question import Question, Reply, build_question, parse_reply
 from pev.boundary.signing import (
     SIGNERS_FILE,
@@ -42,7 +44,15 @@ from pev.models import (
     run_stream,
     to_rfc3339,
 )
-from pev.run import Pending, RunState
+from pev.run import Pending, RunState, Status
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a question is built of, besides the run's state; immutable as what it was read from."""
+
+    report: GateReport | None
+    tries: tuple[Attempt, ...]
 
 
 def _moment(text: str) -> datetime:
@@ -60,16 +70,16 @@ class Desk:
 
         The same question keeps its nonce until it is answered, expires, or what it is about has changed.
         """
-        report = await self._report(run_id)
+        case = await self._case(run_id)
 
         def asking(state: RunState) -> Sequence[NewEvent]:
-            built = build_question(state, report)
+            built = build_question(state, case.report, case.tries)
             if built is None or self._stands(state, built):
                 return ()
             return [self._asked(state, built, caller)]
 
         state = await self._core.decide(run_id, asking)
-        built = build_question(state, report)
+        built = build_question(state, case.report, case.tries)
         if built is None or state.pending is None:
             return None
         return built.model_copy(update={"nonce": state.pending.nonce})
@@ -90,15 +100,15 @@ class Desk:
         SIGNATURE, and the decision is the signer's, whoever delivers it.
         """
         require_scope(caller, Scope.APPROVE)
-        report = await self._report(run_id)
+        case = await self._case(run_id)
         try:
             signed = None
             if signature or channel is Channel.SIGNATURE:
                 channel = Channel.SIGNATURE
-                signed = await self._verified(run_id, raw, signature, report)
+                signed = await self._verified(run_id, raw, signature, case)
             return await self._core.decide(
                 run_id,
-                lambda state: self._taking(state, nonce, raw, Actor.of(caller, channel), report, signed),
+                lambda state: self._taking(state, nonce, raw, Actor.of(caller, channel), case, signed),
             )
         except DecisionInvalid as exc:
             await self.refuse(run_id, exc.message, channel=channel, caller=caller)
@@ -110,14 +120,14 @@ class Desk:
         Raises DecisionInvalid where no question stands open, or the answer does not fit it.
         """
         state = await self._core.state(run_id)
-        return self._text(state, raw, await self._report(run_id))
+        return self._text(state, raw, await self._case(run_id))
 
-    def _text(self, state: RunState, raw: Mapping[str, Any], report: GateReport | None) -> str:
-        built = build_question(state, report)
+    def _text(self, state: RunState, raw: Mapping[str, Any], case: _Case) -> str:
+        built = build_question(state, case.report, case.tries)
         if built is None or state.pending is None:
             raise _nothing_open(state)
         reply = parse_reply(built, raw)
-        text = canonical_text(built, state.pending, reply, _let_through(reply, "", report))
+        text = canonical_text(built, state.pending, reply, _let_through(reply, "", case.report))
         if self._core.trail.redactor.text(text).value != text:
             raise DecisionInvalid(
                 "the answer holds what looks like a secret, and a signed text is kept as it is",
@@ -125,11 +135,9 @@ class Desk:
             )
         return text
 
-    async def _verified(
-        self, run_id: RunId, raw: Mapping[str, Any], signature: str, report: GateReport | None
-    ) -> Signed:
+    async def _verified(self, run_id: RunId, raw: Mapping[str, Any], signature: str, case: _Case) -> Signed:
         state = await self._core.state(run_id)
-        text = self._text(state, raw, report)
+        text = self._text(state, raw, case)
         signer = await verify_signature(text, signature, await self._signers(state))
         return Signed(text=text, armored=signature.strip() + "\n", signer=signer)
 
@@ -152,8 +160,11 @@ class Desk:
         event = NewEvent(kind=Kind.DECISION_REFUSED, actor=Actor.of(caller, channel), payload={"why": why})
         await self._core.append(run_stream(run_id), [event])
 
-    async def _report(self, run_id: RunId) -> GateReport | None:
-        return await self._core.report(await self._core.state(run_id))
+    async def _case(self, run_id: RunId) -> _Case:
+        """Read what a question is built of, besides the run's state."""
+        state = await self._core.state(run_id)
+        tries = await tried(self._core, state) if state.status is Status.ESCALATED else ()
+        return _Case(await self._core.report(state), tries)
 
     def _stands(self, state: RunState, built: Question) -> bool:
         pending = state.pending
@@ -186,10 +197,10 @@ class Desk:
         nonce: str,
         raw: Mapping[str, Any],
         actor: Actor,
-        report: GateReport | None,
+        case: _Case,
         signed: Signed | None,
     ) -> Sequence[NewEvent]:
-        built = build_question(state, report)
+        built = build_question(state, case.report, case.tries)
         pending = state.pending
         if built is None or pending is None or not secrets.compare_digest(pending.nonce, nonce):
             raise _nothing_open(state)
@@ -201,15 +212,20 @@ class Desk:
         waited = (now() - _moment(pending.asked_at)).total_seconds()
         actor = actor.model_copy(update={"role": Role.PERSON})
         self._check_rules(state, actor.channel, waited)
+        if actor.channel is Channel.HOST_FORM and not built.fits_a_form:
+            raise DecisionInvalid(
+                f"the question has {len(built.text)} characters, more than a host's dialog shows",
+                hint=f"Run `pev approve {state.id}` in a terminal.",
+            )
         reply = parse_reply(built, raw)
-        if signed is not None and signed.text != self._text(state, raw, report):
+        if signed is not None and signed.text != self._text(state, raw, case):
             raise DecisionInvalid(
                 f"what is asked in run {state.id} changed while its signature was verified",
                 hint="Sign what `pev decision` prints now.",
             )
         if not built.verdicts:
             return [self._answered_questions(state, reply, actor, signed)]
-        return [self._decided(pending, reply, waited, actor, report, signed)]
+        return [self._decided(pending, reply, waited, actor, case, signed)]
 
     def _check_rules(self, state: RunState, channel: Channel | None, waited: float) -> None:
         least = state.rules.min_assurance
@@ -249,11 +265,11 @@ class Desk:
         reply: Reply,
         waited: float,
         actor: Actor,
-        report: GateReport | None,
+        case: _Case,
         signed: Signed | None,
     ) -> NewEvent:
         principal = f"signer:{signed.signer.principal}" if signed is not None else actor.principal
-        allowed = _let_through(reply, principal, report)
+        allowed = _let_through(reply, principal, case.report)
         approval = {
             "boundary": pending.boundary.value,
             "verdict": reply.verdict.value if reply.verdict else "",

@@ -3,19 +3,23 @@
 Pure: from the state of a run to a question, and from a raw answer to a checked reply.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import Field
 
+from pev.boundary.escalation import Attempt, escalation_text
 from pev.errors import DecisionInvalid, InvalidInput
-from pev.findings import Finding, GateReport, Outcome
+from pev.findings import GateReport
 from pev.models import Boundary, Digest, Model, RunId, Verdict, digest_of, hash_json
-from pev.plan import Plan, to_markdown
-from pev.run import RunState, Status
+from pev.plan import Plan, changes_to_markdown, compare_plans, to_markdown
+from pev.run import PlanRevision, RunState, Status
+from pev.text import clip, one_line, reveal
 
-MAX_TEXT: Final = 6_000
-MAX_SHOWN_FINDINGS: Final = 12
+MAX_FORM: Final = 6_000
+"""How many characters of a question a host's dialog is trusted to show."""
+MAX_SHOWN_FILES: Final = 12
+_MAX_TASK: Final = 1_000
 _PLAN_VERDICTS: Final = (Verdict.APPROVE, Verdict.CHANGE, Verdict.REJECT)
 _ESCALATION_VERDICTS: Final = (
     Verdict.RETRY,
@@ -49,6 +53,11 @@ class Question(Model):
     nonce: str = ""
 
     @property
+    def fits_a_form(self) -> bool:
+        """Whether a host's dialog shows all of it; what it would cut off must be read elsewhere."""
+        return len(self.text) <= MAX_FORM
+
+    @property
     def shown(self) -> Digest:
         """The hash of the very text that the person sees."""
         return digest_of(self.text.encode())
@@ -78,31 +87,61 @@ def _binding(state: RunState, boundary: Boundary, subject: Digest) -> Digest:
 
 def _header(state: RunState) -> str:
     base = f"{state.base_ref} at {state.base_commit[:12]}"
-    lines = [f"Run {state.id} in {state.repo_name}, from {base}", f"Task: {state.task}"]
+    task = _within(clip(state.task, _MAX_TASK), "      ")
+    lines = [f"Run {state.id} in {state.repo_name}, from {base}", f"Task: {task}"]
     if state.base_commit != state.trusted_commit:
         policy = f"{state.trusted_ref} at {state.trusted_commit[:12]}"
         lines.append(f"The base is not the trusted ref; the policy stays that of {policy}.")
     return "\n".join(lines)
 
 
-def _fit(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "\n[… cut: see pev show]"
+def _within(text: str, indent: str) -> str:
+    """Indent all lines but the first, so that none passes for a line of ours."""
+    return text.replace("\n", f"\n{indent}")
 
 
-def _changed_since(state: RunState, plan: Plan) -> str:
-    """Name the fields in which a revision differs from the one before it."""
-    if len(state.revisions) < 2:
-        return ""
-    before = state.revisions[-2].plan
-    names = [name for name in Plan.model_fields if getattr(before, name) != getattr(plan, name)]
-    return f"Changed since revision {state.revisions[-2].revision}: {', '.join(names) or 'nothing'}"
+def _seen(state: RunState) -> PlanRevision | None:
+    """Give the newest revision that a person has decided on: all of it was before their eyes."""
+    decided = {one.subject for one in state.approvals if one.boundary is Boundary.PLAN}
+    found = [one for one in state.revisions[:-1] if one.plan_hash in decided]
+    return found[-1] if found else None
+
+
+def plan_text(state: RunState, newest: PlanRevision) -> str:
+    """Write the plan for a person; if they know an earlier revision, the goal and what changed since.
+
+    What changed is told against the revision that a person has decided on, not the one before: whoever
+    submits two in a row hides nothing.
+    """
+    whole = to_markdown(newest.plan, revision=newest.revision)
+    seen = _seen(state)
+    if seen is None:
+        return whole
+    changes = compare_plans(seen.plan, newest.plan)
+    if not changes:
+        return f"Nothing changed since revision {seen.revision}.\n\n{whole}"
+    told = changes_to_markdown(changes)
+    if len(told) > len(whole):
+        return f"Most of it changed since revision {seen.revision}.\n\n{whole}"
+    said = state.guidance[-1] if state.guidance else ""
+    return "\n".join(
+        [
+            f"## Plan (revision {newest.revision}): what changed since revision {seen.revision}",
+            "",
+            f"**Goal.** {one_line(newest.plan.goal, 200)}",
+            *([f"**You said.** {one_line(said, 300)}"] if said else []),
+            "",
+            told,
+            f"All else is as it was: pev show {state.id}",
+        ]
+    )
 
 
 def _ask_answers(state: RunState, plan: Plan, subject: Digest) -> Question:
-    lines = [f"- {one.question}" for one in plan.open_questions]
+    lines = [f"- {_within(one.question, '  ')}" for one in plan.open_questions]
     text = "\n".join([_header(state), "", "Before there is a plan, please answer:", *lines])
     fields = tuple(
-        FormField(name=f"q_{one.id}", title=one.question[:200], choices=one.choices)
+        FormField(name=f"q_{one.id}", title=one_line(reveal(one.question), 200), choices=one.choices)
         for one in plan.open_questions
     )
     return Question(
@@ -110,7 +149,7 @@ def _ask_answers(state: RunState, plan: Plan, subject: Digest) -> Question:
         boundary=Boundary.PLAN,
         subject=subject,
         binding=_binding(state, Boundary.PLAN, subject),
-        text=_fit(text),
+        text=reveal(text),
         fields=fields,
         verdicts=(),
     )
@@ -131,38 +170,21 @@ def ask_plan(state: RunState) -> Question:
     plan = newest.plan
     if plan.open_questions:
         return _ask_answers(state, plan, newest.plan_hash)
-    text = [_header(state), _changed_since(state, plan), "", to_markdown(plan, revision=newest.revision)]
+    text = f"{_header(state)}\n\n{plan_text(state, newest)}"
     return Question(
         run_id=state.id,
         boundary=Boundary.PLAN,
         subject=newest.plan_hash,
         binding=_binding(state, Boundary.PLAN, newest.plan_hash),
-        text=_fit("\n".join(text)),
+        text=reveal(text),
         fields=_decision_fields(_PLAN_VERDICTS, "what to change, or why not"),
         verdicts=_PLAN_VERDICTS,
     )
 
 
-def _describe(finding: Finding) -> str:
-    place = f"{finding.path}:{finding.line}" if finding.line else finding.path or "-"
-    return f"- [{finding.fingerprint[:8]}] {finding.check}/{finding.rule} {place}: {finding.message[:160]}"
-
-
-def ask_escalation(state: RunState, report: GateReport | None) -> Question:
+def ask_escalation(state: RunState, report: GateReport | None, tries: Sequence[Attempt] = ()) -> Question:
     """Build the question of an escalated run: what failed, what was tried, what would let it through."""
-    lines = [_header(state), "", f"Escalated: {state.reason or 'the attempts are used up'}"]
-    tried = [f"{gate.attempt}: {gate.outcome} {gate.reason}".strip() for gate in state.gates if gate.outcome]
-    lines += [
-        f"Attempts ({state.attempts_used} of {state.max_attempts})",
-        *(f"- {one}" for one in tried[-5:]),
-    ]
-    counting = [one for one in report.findings if one.counts()] if report else []
-    if report is not None:
-        bad = [one for one in report.checks if one.outcome not in (Outcome.PASSED, Outcome.SKIPPED)]
-        lines += ["", "Checks", *(f"- {one.check}: {one.outcome} {one.reason}".rstrip() for one in bad)]
-        lines += ["", "Findings", *(_describe(one) for one in counting[:MAX_SHOWN_FINDINGS])]
-        if len(counting) > MAX_SHOWN_FINDINGS:
-            lines.append(f"- and {len(counting) - MAX_SHOWN_FINDINGS} more: see pev show {state.id}")
+    brief = state.model_copy(update={"task": one_line(state.task)})
     subject = hash_json([state.id, state.attempts_used, report.key if report else "", state.reason])
     allow = FormField(
         name="findings",
@@ -175,7 +197,7 @@ def ask_escalation(state: RunState, report: GateReport | None) -> Question:
         boundary=Boundary.ESCALATION,
         subject=subject,
         binding=_binding(state, Boundary.ESCALATION, subject),
-        text=_fit("\n".join(lines)),
+        text=escalation_text(_header(brief), state, report, tries),
         fields=(*_decision_fields(_ESCALATION_VERDICTS, "guidance for the next attempt, or why"), allow),
         verdicts=_ESCALATION_VERDICTS,
     )
@@ -183,28 +205,30 @@ def ask_escalation(state: RunState, report: GateReport | None) -> Question:
 
 def ask_merge(state: RunState, report: GateReport) -> Question:
     """Build the question whether a pull request may be opened for the snapshot that passed."""
-    lines = [_header(state), "", f"The gate passed snapshot {report.snapshot}: {report.reason}"]
-    lines += ["Changed files", *(f"- {path}" for path in report.changed_files[:MAX_SHOWN_FINDINGS])]
-    if len(report.changed_files) > MAX_SHOWN_FINDINGS:
-        lines.append(f"- and {len(report.changed_files) - MAX_SHOWN_FINDINGS} more")
+    lines = [_header(state), "", f"The gate passed snapshot {report.snapshot}: {one_line(report.reason)}"]
+    lines += ["Changed files", *(f"- {path}" for path in report.changed_files[:MAX_SHOWN_FILES])]
+    if len(report.changed_files) > MAX_SHOWN_FILES:
+        lines.append(f"- and {len(report.changed_files) - MAX_SHOWN_FILES} more")
     return Question(
         run_id=state.id,
         boundary=Boundary.MERGE,
         subject=report.key,
         binding=_binding(state, Boundary.MERGE, report.key),
-        text=_fit("\n".join([*lines, "", "May a pull request be opened for it?"])),
+        text=reveal("\n".join([*lines, "", "May a pull request be opened for it?"])),
         fields=_decision_fields(_PLAN_VERDICTS, "what to change, or why not"),
         verdicts=_PLAN_VERDICTS,
     )
 
 
-def build_question(state: RunState, report: GateReport | None) -> Question | None:
+def build_question(
+    state: RunState, report: GateReport | None, tries: Sequence[Attempt] = ()
+) -> Question | None:
     """Give the question that a run's state poses to a person; None where it poses none."""
     if state.status in (Status.AWAITING_ANSWERS, Status.AWAITING_APPROVAL):
         return ask_plan(state)
     if state.awaits_merge_decision and report is not None:
         return ask_merge(state, report)
-    return ask_escalation(state, report) if state.status is Status.ESCALATED else None
+    return ask_escalation(state, report, tries) if state.status is Status.ESCALATED else None
 
 
 def _text_of(raw: Mapping[str, Any], field: FormField) -> str:
