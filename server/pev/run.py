@@ -319,6 +319,10 @@ _APPLY: Final = {
 }
 
 
+FOLDED: Final = frozenset({Kind.RUN_OPENED, *_APPLY})
+"""The kinds of events that change more of a state than its version and time."""
+
+
 def apply_event(state: RunState | None, event: Event) -> RunState:
     """Return the state after one more event of the run's stream.
 

@@ -68,7 +68,9 @@ def test_a_history_that_was_written_anew_is_only_seen_against_a_checkpoint(
     """The intruder changes an envelope and computes the whole tree again."""
     with Trail.open(path) as trail:
         kept = trail.head()
-    file.execute("UPDATE events SET envelope = replace(envelope, 'claude-code', 'cursor') WHERE seq = 5")
+    file.execute(
+        "UPDATE events SET envelope = CAST(replace(envelope, 'claude-code', 'cursor') AS BLOB) WHERE seq = 5"
+    )
     file.execute("DELETE FROM nodes")
     nodes = SqlNodes(file)
     for seq, envelope in file.execute(

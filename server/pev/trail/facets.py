@@ -5,17 +5,21 @@ the list `checks`, and findings those of the list `findings`. Paths stand anywhe
 `files`, `changed_files` or `files_touched`, relative to the repository.
 """
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from pev.events import Event
+from pev.events import Actor, Event, Kind
 from pev.models import Digest, Model
 from pev.plan import check_repo_path
 
 MAX_SIDE: Final = 1_000
 _PATH_FIELDS: Final = frozenset({"path", "paths", "files", "changed_files", "files_touched"})
+PATH_FIELD: Final = re.compile(rb'"(?:paths?|files|changed_files|files_touched)":')
+"""What a payload's canonical bytes hold if it tells of a path."""
 
 
 class Sighting(Model):
@@ -39,20 +43,32 @@ def tags_of(event: Event, repo: str | None) -> list[str]:
 
     A path comes with every folder above it, ending in `/`.
     """
-    payload = event.payload or {}
-    sides: list[tuple[str, Any]] = [
-        ("stream", event.stream),
-        ("kind", event.kind.value),
-        ("role", event.actor.role.value),
-        ("principal", event.actor.principal),
+    base = base_tags(event.stream, event.kind, event.actor, repo)
+    return sorted({*base, *payload_tags(event.payload or {})})
+
+
+def base_tags(stream: str, kind: Kind, actor: Actor, repo: str | None) -> set[str]:
+    """Give the sides that an event has whatever its payload says."""
+    sides = [
+        ("stream", stream),
+        ("kind", kind.value),
+        ("role", actor.role.value),
+        ("principal", actor.principal),
         ("repo", repo),
-        *((side, payload.get(side)) for side in ("tool", "check", "outcome")),
-        *(("check", one.get("check")) for one in _objects(payload.get("checks"))),
-        *(("path", one) for path in _paths(payload) for one in _with_folders(path)),
     ]
-    return sorted(
-        {tag(side, value) for side, value in sides if isinstance(value, str) and 0 < len(value) <= MAX_SIDE}
-    )
+    return {tag(side, value) for side, value in sides if value is not None and 0 < len(value) <= MAX_SIDE}
+
+
+def payload_tags(payload: dict[str, Any], *, has_paths: bool = True) -> set[str]:
+    """Give the sides that a payload tells of; it is not searched for paths unless `has_paths`."""
+    sides: list[tuple[str, Any]] = [(side, payload.get(side)) for side in ("tool", "check", "outcome")]
+    if "checks" in payload:
+        sides += [("check", one.get("check")) for one in _objects(payload["checks"])]
+    if has_paths:
+        sides += [("path", one) for path in _paths(payload) for one in _with_folders(path)]
+    return {
+        tag(side, value) for side, value in sides if isinstance(value, str) and 0 < len(value) <= MAX_SIDE
+    }
 
 
 def findings_of(payload: dict[str, Any] | None) -> Iterator[Sighting]:
@@ -69,15 +85,13 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _with_folders(path: str) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _with_folders(path: str) -> tuple[str, ...]:
     try:
         clean = check_repo_path(path)
     except ValueError:
-        return
-    yield clean
-    for at, char in enumerate(clean[:-1]):
-        if char == "/":
-            yield clean[: at + 1]
+        return ()
+    return (clean, *(clean[: at + 1] for at, char in enumerate(clean[:-1]) if char == "/"))
 
 
 def _paths(value: Any, *, named: bool = False) -> Iterator[str]:

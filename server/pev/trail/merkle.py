@@ -189,6 +189,28 @@ class Frontier:
         append_leaf(self, self.size, leaf)
         self.size += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[int, int, list[bytes]]]:
+        """Add many leaf hashes, and give the subtrees that they completed: level, first place, hashes."""
+        complete: list[tuple[int, int, list[bytes]]] = []
+        level, first, values = 0, self.size, list(leaves)
+        while values:
+            complete.append((level, first, values))
+            if first & 1:
+                first -= 1
+                values = [self._edge.pop((level, first)), *values]
+            if len(values) & 1:
+                self._edge[level, first + len(values) - 1] = values[-1]
+            pairs = zip(values[::2], values[1::2], strict=False)
+            level, first, values = level + 1, first >> 1, [node_hash(left, right) for left, right in pairs]
+        self.size += len(leaves)
+        return complete
+
+    def copy(self) -> "Frontier":
+        """Give another edge that grows apart from this one."""
+        other = Frontier()
+        other.size, other._edge = self.size, dict(self._edge)
+        return other
+
     def head(self) -> TreeHead:
         """Give size and root of what was added so far."""
         return TreeHead(size=self.size, root=Digest(root_of(self, self.size).hex()))

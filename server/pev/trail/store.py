@@ -7,7 +7,7 @@ What `append` has returned is on the disk, in one total order, and no other way 
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pev.errors import EventUnknown, InvalidInput, TrailCorrupt
 from pev.events import Event, NewEvent
@@ -23,6 +23,7 @@ from pev.trail.redact import Redactor
 from pev.trail.verify import VerifyReport
 
 __all__ = ["Trail", "TreeHead"]
+_SAME_MOMENT_TRIES: Final = 5
 
 
 class Trail:
@@ -231,6 +232,10 @@ class Trail:
         `expected` is a head kept outside of this file, for instance in a PR: only against one are a
         roll-back, a fork and a cut tail found. A damaged record is a report, not an exception.
         """
+        for _ in range(_SAME_MOMENT_TRIES):
+            with self._database.reading() as connection, self._database.reading() as beside:
+                if log.size_of(connection) == log.size_of(beside):
+                    return verify.verify_trail(connection, expected, beside)
         with self._database.reading() as connection:
             return verify.verify_trail(connection, expected)
 

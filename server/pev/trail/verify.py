@@ -6,34 +6,28 @@ the database says about itself: order, tree, payloads, blobs and projections are
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
 
 from pydantic import Field
 
-from pev.errors import TrailCorrupt
-from pev.events import Event, Kind
+from pev.events import Kind
 from pev.models import Model, digest_of
 from pev.trail.blobs import unpack
 from pev.trail.faults import Fault, FaultKind
-from pev.trail.log import event_of, payload_digest
-from pev.trail.merkle import Frontier, TreeHead, leaf_hash, node_hash
+from pev.trail.merkle import Frontier, TreeHead, leaf_hash
 from pev.trail.order import Leaf, order_faults
-from pev.trail.projections import Projector, differences
-from pev.trail.schema import make_projections, schema_faults
+from pev.trail.retold import Retelling, TagRows, grouped_tags
+from pev.trail.rows import Batch, Checked, RowCheck, batches
+from pev.trail.schema import schema_faults
 
 MAX_FAULTS: Final = 100
-_ROWS: Final = (
-    "SELECT e.seq, CAST(e.stream AS BLOB), e.version, CAST(e.kind AS BLOB), CAST(e.at AS BLOB),"
-    " CAST(e.envelope AS BLOB), CAST(e.salt AS BLOB), CAST(e.payload AS BLOB), CAST(n.hash AS BLOB)"
-    " FROM events e LEFT JOIN nodes n ON n.level = 0 AND n.place = e.seq ORDER BY e.seq"
-)
 _LEAVES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = 0 ORDER BY place"
 _ENVELOPES: Final = "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
-_INNER: Final = (
-    "SELECT p.level, p.place, CAST(p.hash AS BLOB), CAST(l.hash AS BLOB), CAST(r.hash AS BLOB) FROM nodes p"
-    " LEFT JOIN nodes l ON l.level = p.level - 1 AND l.place = 2 * p.place"
-    " LEFT JOIN nodes r ON r.level = p.level - 1 AND r.place = 2 * p.place + 1"
-    " WHERE p.level <> 0 ORDER BY p.level, p.place"
+_NODES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = ? AND place >= ? AND place < ?"
+_LEVELS: Final = (
+    "SELECT level, count(*), min(place), max(place),"
+    " sum(typeof(place) <> 'integer' OR typeof(hash) <> 'blob') FROM nodes GROUP BY level ORDER BY level"
 )
 _BLOBS: Final = "SELECT CAST(digest AS BLOB), size, CAST(packed AS BLOB) FROM blobs ORDER BY digest"
 _EVIDENCE: Final = {
@@ -62,11 +56,17 @@ class VerifyReport(Model):
     faults: tuple[Fault, ...] = ()
 
 
-def verify_trail(connection: sqlite3.Connection, expected: TreeHead | None) -> VerifyReport:
-    """Examine everything in the transaction that `connection` is in."""
+def verify_trail(
+    connection: sqlite3.Connection, expected: TreeHead | None, beside: sqlite3.Connection | None = None
+) -> VerifyReport:
+    """Examine everything in the transaction that `connection` is in.
+
+    `beside` is another connection at the same moment of the log: what SQLite can do alone runs there, at the
+    same time.
+    """
     exam = _Examination(connection, expected)
     try:
-        exam.run()
+        exam.run(beside or connection)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
         exam.add(FaultKind.FILE_DAMAGED, f"reading stopped: {exc}")
     return VerifyReport(
@@ -89,18 +89,10 @@ def summary_of(faults: Sequence[Fault], count: int, expected: TreeHead | None) -
     return f"consistent; extends the checkpoint of {expected.size} events"
 
 
-class _Row(NamedTuple):
-    """One event as it lies in the file, and the leaf that the tree has at its number."""
-
-    seq: int
-    stream: bytes
-    version: int
-    kind: bytes
-    at: bytes
-    envelope: bytes
-    salt: bytes
-    payload: bytes | None
-    leaf: bytes | None
+def _aside(connection: sqlite3.Connection) -> tuple[list[str], TagRows | None]:
+    """Do what needs no Python: check the file's own structure, and gather the tags."""
+    details = [str(detail) for (detail,) in connection.execute("PRAGMA integrity_check(20)")]
+    return [detail for detail in details if detail != "ok"], grouped_tags(connection)
 
 
 class _Examination:
@@ -112,10 +104,11 @@ class _Examination:
         self.frontier = Frontier()
         self._connection = connection
         self._expected = expected
-        self._versions: dict[str, int] = {}
-        self._last_at = ""
+        self._then = self.frontier.head()
         self._suspects: list[Fault] = []
+        self._tree_faults: list[Fault] = []
         self._evidence: dict[str, int] = {}
+        self._rows = RowCheck(self.add, self._suspect)
 
     def add(self, kind: FaultKind, detail: str, seq: int | None = None) -> None:
         """Note a fault."""
@@ -126,99 +119,100 @@ class _Examination:
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(fault)
 
-    def run(self) -> None:
+    def _suspect(self, kind: FaultKind, detail: str, seq: int | None) -> None:
+        """Note an event that cannot follow: its own fault only if nothing else is wrong with the order."""
+        if len(self._suspects) < MAX_FAULTS:
+            self._suspects.append(Fault(kind=kind, seq=seq, detail=detail))
+
+    def run(self, beside: sqlite3.Connection) -> None:
         """Examine the file, the log, the tree, the blobs, and then the projections."""
         for detail in schema_faults(self._connection):
             self.add(FaultKind.SCHEMA_CHANGED, detail)
-        for (detail,) in self._connection.execute("PRAGMA integrity_check(20)"):
-            if detail != "ok":
-                self.add(FaultKind.FILE_DAMAGED, str(detail))
-        fresh = sqlite3.connect("")  # a temporary file that goes with its connection
-        try:
-            make_projections(fresh)
-            self._check_log(Projector(fresh))
+        retelling = Retelling(self._connection)
+        with ThreadPoolExecutor(1) as pool:
+            aside: Future[tuple[list[str], TagRows | None]] | None = None
+            if beside is not self._connection:
+                aside = pool.submit(_aside, beside)
+            self._check_log(retelling)
             log_is_intact = self.count == 0
             self._check_blobs()
-            if log_is_intact:  # those of a log that is not would only say so again
-                for detail in differences(self._connection, fresh):
-                    self.add(FaultKind.PROJECTION_CHANGED, detail)
-        finally:
-            fresh.close()
+            details, tags = aside.result() if aside is not None else _aside(beside)
+        for detail in details:
+            self.add(FaultKind.FILE_DAMAGED, detail)
+        if log_is_intact:  # those of a log that is not would only say so again
+            for detail in retelling.differences(tags):
+                self.add(FaultKind.PROJECTION_CHANGED, detail)
 
-    def _check_log(self, projector: Projector) -> None:
-        then = self.frontier.head()
+    def _check_log(self, retelling: Retelling) -> None:
         in_order = 0
-        for raw in self._connection.execute(_ROWS):
-            row = _Row(*raw)
-            leaf = leaf_hash(row.envelope)
-            self.frontier.add(leaf)
-            if self._expected and self.frontier.size == self._expected.size:
-                then = self.frontier.head()
-            if leaf == row.leaf:
-                in_order += 1
-                self._check_row(row, projector)
-        projector.flush()
+        for batch in batches(self._connection):
+            in_order += self._check_batch(batch, retelling)
         (leaves,) = self._connection.execute("SELECT count(*) FROM nodes WHERE level = 0").fetchone()
         if in_order == leaves == self.frontier.size:
-            self._check_inner_nodes()
+            for fault in self._tree_faults:
+                self._note(fault)
+            self._check_levels()
+            if self.count == 0 and not self._suspects:
+                for seq, detail in retelling.fold():
+                    self._suspect(FaultKind.CHANGED, detail, seq)
             for fault in self._suspects:
                 self._note(fault)
         else:
             self._explain_order()
-        self._check_expected(then)
+        self._check_expected()
 
-    def _check_row(self, row: _Row, projector: Projector) -> None:
-        """Hold a row against its envelope, and the envelope against what came before it."""
-        try:
-            event = event_of(row.envelope, None)
-        except TrailCorrupt as exc:
-            self.add(FaultKind.CHANGED, exc.message, row.seq)
-            return
-        columns = (row.seq, row.stream, row.version, row.kind, row.at)
-        says = (event.seq, event.stream.encode(), event.version, event.kind.encode(), event.at.encode())
-        if columns != says:
-            self.add(FaultKind.CHANGED, f"its columns {columns} are not its envelope's {says}", row.seq)
-        before = self._versions.get(event.stream, 0)
-        if event.version != before + 1 or event.at < self._last_at:
-            detail = f"version {event.version} of {event.stream} at {event.at} cannot follow {before}"
-            self._suspect(detail, row.seq)
-        self._versions[event.stream] = event.version
-        self._last_at = event.at
-        self._check_payload(row, event, projector)
+    def _check_batch(self, batch: Batch, retelling: Retelling) -> int:
+        """Check some rows, and the subtrees that they complete; give how many have their leaf."""
+        in_order = 0
+        self._mark_expected(batch.leaves)
+        for row, leaf in zip(batch.rows, batch.leaves, strict=True):
+            if batch.remembered.get(row.seq) != leaf:
+                continue
+            in_order += 1
+            checked = self._rows.check(row)
+            if checked is not None:
+                self._take_in(checked, retelling)
+        for level, first, values in self.frontier.extend(batch.leaves):
+            if level:
+                self._compare_nodes(level, first, values)
+        return in_order
 
-    def _check_payload(self, row: _Row, event: Event, projector: Projector) -> None:
-        if row.payload is None:
-            self.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", row.seq)
-        elif payload_digest(row.salt, row.payload) != event.payload_digest:
-            self.add(FaultKind.PAYLOAD_CHANGED, "it is not what its envelope binds", row.seq)
-        else:
-            self._take_in(event_of(row.envelope, row.payload), projector)
+    def _mark_expected(self, leaves: list[bytes]) -> None:
+        """Keep the head at the size of the expected one, if these leaves lead past it."""
+        if self._expected and self.frontier.size <= self._expected.size <= self.frontier.size + len(leaves):
+            edge = self.frontier.copy()
+            edge.extend(leaves[: self._expected.size - self.frontier.size])
+            self._then = edge.head()
 
-    def _take_in(self, event: Event, projector: Projector) -> None:
+    def _take_in(self, one: Checked, retelling: Retelling) -> None:
         """Project an event that is whole, and note which blobs it names."""
-        for digest in _evidence_in(event):
-            self._evidence.setdefault(digest, event.seq)
+        if one.payload is None:
+            self.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", one.seq)
+            return
+        if one.kind in _EVIDENCE:
+            for digest in _evidence_in(one.kind, one.payload):
+                self._evidence.setdefault(digest, one.seq)
         if self.count == 0 and not self._suspects:
-            try:
-                projector.apply(event)
-            except TrailCorrupt as exc:
-                self._suspect(exc.message, event.seq)
+            retelling.take(one)
 
-    def _suspect(self, detail: str, seq: int) -> None:
-        """Note an event that cannot follow: its own fault only if nothing else is wrong with the order."""
-        if len(self._suspects) < MAX_FAULTS:
-            self._suspects.append(Fault(kind=FaultKind.CHANGED, seq=seq, detail=detail))
+    def _compare_nodes(self, level: int, first: int, values: list[bytes]) -> None:
+        stored = dict(self._connection.execute(_NODES, (level, first, first + len(values))))
+        for place, value in enumerate(values, first):
+            if stored.get(place, value) != value and len(self._tree_faults) < MAX_FAULTS:
+                detail = f"node {place} of level {level} is not what its events give"
+                self._tree_faults.append(Fault(kind=FaultKind.TREE_CHANGED, detail=detail))
 
-    def _check_inner_nodes(self) -> None:
-        have: dict[int, int] = {}
-        for level, place, value, left, right in self._connection.execute(_INNER):
-            have[level] = have.get(level, 0) + 1
-            if left is None or right is None:
-                self.add(FaultKind.REMOVED, f"node {place} of level {level} covers events that are not there")
-            elif node_hash(left, right) != value:
-                self.add(FaultKind.TREE_CHANGED, f"node {place} of level {level} is not what its events give")
-        for level in range(1, self.frontier.size.bit_length()):
-            if have.get(level, 0) < self.frontier.size >> level:
+    def _check_levels(self) -> None:
+        size = self.frontier.size
+        levels = {level: rest for level, *rest in self._connection.execute(_LEVELS)}
+        for level, (count, first, last, odd) in levels.items():
+            wanted = size >> level if isinstance(level, int) and 0 <= level < 64 else 0
+            if odd or (count and (first != 0 or not isinstance(last, int))):
+                self.add(FaultKind.TREE_CHANGED, f"level {level} holds what is no node")
+            elif last >= wanted:
+                self.add(FaultKind.REMOVED, f"node {last} of level {level} covers events that are not there")
+        for level in range(size.bit_length()):
+            if levels.get(level, [0])[0] < size >> level:
                 self.add(FaultKind.TREE_CHANGED, f"level {level} lacks nodes")
 
     def _explain_order(self) -> None:
@@ -227,15 +221,17 @@ class _Examination:
         for fault in order_faults(remembered, present):
             self._note(fault)
 
-    def _check_expected(self, then: TreeHead) -> None:
-        if self._expected is None or then == self._expected:
+    def _check_expected(self) -> None:
+        if self._expected is None or self._then == self._expected:
             return
         size = self.frontier.size
         if self._expected.size > size:
             detail = f"the checkpoint covers {self._expected.size} events, the log has {size}"
             self.add(FaultKind.ROLLED_BACK, detail)
         else:
-            detail = f"the first {then.size} events have root {then.root}, the checkpoint has another"
+            detail = (
+                f"the first {self._then.size} events have root {self._then.root}, the checkpoint has another"
+            )
             self.add(FaultKind.FORKED, detail)
 
     def _check_blobs(self) -> None:
@@ -250,10 +246,10 @@ class _Examination:
             self.add(FaultKind.BLOB_MISSING, f"blob {digest} is named here and not stored", seq)
 
 
-def _evidence_in(event: Event) -> Iterator[str]:
+def _evidence_in(kind: Kind, payload: dict[str, Any]) -> Iterator[str]:
     """Give the digests of the blobs that an event of ours names."""
-    for field in _EVIDENCE.get(event.kind, ()):
-        value = (event.payload or {}).get(field)
+    for field in _EVIDENCE[kind]:
+        value = payload.get(field)
         if isinstance(value, str) and _is_digest(value):
             yield value
 

@@ -1,0 +1,207 @@
+"""Reads the log's rows and holds each against itself: columns, envelope, payload, order in its stream.
+
+An envelope is canonical JSON, so an intact row gives its envelope back to the byte from its columns and the
+digest of its payload; only a row that does not is looked at field by field. Rows come in batches, with the
+leaves that the tree remembers for them.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from pev.errors import TrailCorrupt
+from pev.events import Actor, Event, Kind
+from pev.models import canonical
+from pev.trail.faults import FaultKind
+from pev.trail.log import event_of, payload_digest
+from pev.trail.merkle import leaf_hash
+
+BATCH: Final = 4_096
+_ROWS: Final = (
+    "SELECT seq, CAST(stream AS BLOB), version, CAST(kind AS BLOB), CAST(at AS BLOB),"
+    " CAST(envelope AS BLOB), CAST(salt AS BLOB), CAST(payload AS BLOB),"
+    " typeof(stream) || typeof(version) || typeof(kind) || typeof(at) || typeof(envelope) || typeof(salt)"
+    " || typeof(payload) FROM events WHERE seq >= ? AND seq < ? ORDER BY seq"
+)
+_LEAVES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = 0 AND place >= ? AND place <= ?"
+_TYPES: Final = "textintegertexttextblobblob"
+_WHOLE: Final = _TYPES + "text"
+_ERASED: Final = _TYPES + "null"
+_SUFFIX: Final = (
+    b',"at":"%b","kind":"%b","payload_digest":"%b","redacted":%b,"seq":%d,"stream":%b,"v":1,"version":%d}'
+)
+_PREFIX: Final = b'{"actor":'
+_KINDS: Final = {kind.value.encode(): kind for kind in Kind}
+_MAX_CACHED: Final = 100_000
+_END: Final = 2**63 - 1
+
+Report = Callable[[FaultKind, str, int | None], None]
+
+
+class Row(NamedTuple):
+    """One event as it lies in the file; `types` names what SQLite holds it as."""
+
+    seq: int
+    stream: bytes
+    version: int
+    kind: bytes
+    at: bytes
+    envelope: bytes
+    salt: bytes
+    payload: bytes | None
+    types: str
+
+
+class Batch(NamedTuple):
+    """Rows in order, the leaf hash of each, and the leaves that the tree has at their numbers."""
+
+    rows: list[Row]
+    leaves: list[bytes]
+    remembered: dict[int, bytes]
+
+
+class Checked(NamedTuple):
+    """An event that is whole: what is projected from it. `payload` is None if it was erased."""
+
+    seq: int
+    stream: str
+    version: int
+    kind: Kind
+    at: str
+    actor: Actor
+    payload: dict[str, Any] | None
+    data: bytes
+
+
+def batches(connection: sqlite3.Connection, start: int = 0, stop: int = _END) -> Iterator[Batch]:
+    """Give the rows start..stop in order, some thousands at a time."""
+    cursor = connection.execute(_ROWS, (start, stop))
+    while found := cursor.fetchmany(BATCH):
+        rows = [Row._make(one) for one in found]
+        remembered = dict(connection.execute(_LEAVES, (rows[0].seq, rows[-1].seq)))
+        yield Batch(rows, [leaf_hash(row.envelope) for row in rows], remembered)
+
+
+class RowCheck:
+    """Holds rows, in order, against themselves and against those before them in their stream.
+
+    `report` is told of rows that were changed; `suspect` of those that only cannot follow what is before
+    them, which may be because something else is missing there.
+    """
+
+    def __init__(self, report: Report, suspect: Report) -> None:
+        self._report = report
+        self._suspect = suspect
+        self._versions: dict[bytes, int] = {}
+        self._last_at = b""
+        self._streams: dict[bytes, bytes] = {}
+        self._actors: dict[bytes, Actor] = {}
+        self.erased: set[int] = set()
+        """Events whose payload is gone."""
+
+    def begin_after(self, versions: dict[bytes, int], last_at: bytes) -> None:
+        """Go on after rows that were checked before: the version of each stream, and the last time."""
+        self._versions.update(versions)
+        self._last_at = last_at
+
+    def check(self, row: Row) -> Checked | None:
+        """Check one row; None if it is not whole, which was reported."""
+        actor = self._intact(row)
+        if actor is not None:
+            self._follow(row)
+            return self._checked(row, actor)
+        event = self._explained(row)
+        return self._checked(row, event.actor) if event is not None else None
+
+    def _follow(self, row: Row) -> None:
+        """Hold a row against the one before it, and the one before it in its stream."""
+        before = self._versions.get(row.stream, 0)
+        if row.version != before + 1:
+            detail = f"version {row.version} of {row.stream.decode()} cannot follow {before}"
+            self._suspect(FaultKind.CHANGED, detail, row.seq)
+        if row.at < self._last_at:
+            detail = f"it is of {row.at.decode()}, the one before of {self._last_at.decode()}"
+            self._suspect(FaultKind.CLOCK_BACKWARDS, detail, row.seq)
+        self._versions[row.stream] = row.version
+        self._last_at = row.at
+
+    def _intact(self, row: Row) -> Actor | None:
+        """Give the actor if the row's columns and payload make its envelope, to the byte."""
+        if row.types == _WHOLE and row.payload is not None:
+            digest = hashlib.sha256(row.salt + row.payload).hexdigest().encode()
+        elif row.types == _ERASED:
+            digest = row.envelope.partition(b'"payload_digest":"')[2][:64]
+        else:
+            return None
+        if row.kind not in _KINDS:
+            return None
+        stream = self._streams.get(row.stream) or self._quoted(row.stream)
+        for redacted in (b"false", b"true"):
+            suffix = _SUFFIX % (row.at, row.kind, digest, redacted, row.seq, stream, row.version)
+            if row.envelope.endswith(suffix) and row.envelope.startswith(_PREFIX):
+                written = row.envelope[len(_PREFIX) : -len(suffix)]
+                return self._actors.get(written) or self._actor(written)
+        return None
+
+    def _quoted(self, stream: bytes) -> bytes:
+        """Write a stream's name as JSON does."""
+        try:
+            quoted = canonical(stream.decode())
+        except (UnicodeDecodeError, ValueError):
+            return b"?"
+        if len(self._streams) >= _MAX_CACHED:
+            self._streams.clear()
+        self._streams[stream] = quoted
+        return quoted
+
+    def _actor(self, written: bytes) -> Actor | None:
+        try:
+            actor = Actor.model_validate(json.loads(written))
+        except (ValueError, RecursionError):
+            return None
+        if len(self._actors) >= _MAX_CACHED:
+            self._actors.clear()
+        self._actors[written] = actor
+        return actor
+
+    def _explained(self, row: Row) -> Event | None:
+        """Say what is wrong with a row; give its event if that is whole all the same."""
+        try:
+            event = event_of(row.envelope, None)
+        except TrailCorrupt as exc:
+            self._report(FaultKind.CHANGED, exc.message, row.seq)
+            return None
+        columns = (row.seq, row.stream, row.version, row.kind, row.at)
+        says = (event.seq, event.stream.encode(), event.version, event.kind.encode(), event.at.encode())
+        if columns != says:
+            self._report(FaultKind.CHANGED, f"its columns {columns} are not its envelope's {says}", row.seq)
+            return None
+        self._follow(row)
+        if row.payload is not None and payload_digest(row.salt, row.payload) != event.payload_digest:
+            self._report(FaultKind.PAYLOAD_CHANGED, "it is not what its envelope binds", row.seq)
+            return None
+        if row.types not in (_WHOLE, _ERASED):
+            self._report(FaultKind.CHANGED, f"its columns are of other types: {row.types}", row.seq)
+            return None
+        return event
+
+    def _checked(self, row: Row, actor: Actor) -> Checked | None:
+        payload: dict[str, Any] | None = None
+        if row.payload is None:
+            self.erased.add(row.seq)
+        else:
+            try:
+                payload = from_json(row.payload)
+            except (ValueError, ValidationError) as exc:
+                self._report(FaultKind.CHANGED, f"its payload is not JSON: {exc}", row.seq)
+                return None
+            if not isinstance(payload, dict):
+                self._report(FaultKind.CHANGED, "its payload is no object", row.seq)
+                return None
+        place = (row.seq, row.stream.decode(), row.version, _KINDS[row.kind], row.at.decode())
+        return Checked(*place, actor, payload, row.payload or b"")
