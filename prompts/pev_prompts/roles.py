@@ -9,7 +9,7 @@ from pev.engine import Engine, parse_run_id
 from pev.errors import RunUnknown
 from pev.gateview import view_gate
 from pev.models import Caller, Role
-from pev.roles.brief import Brief, brief_author, brief_reviewer, brief_tester
+from pev.roles.brief import Brief, brief_author, brief_reviewer
 from pev_server.deps import get_caller, get_engine
 
 
@@ -37,8 +37,7 @@ async def held_out_tests(
     run_id: str, engine: Engine = Depends(get_engine), caller: Caller = Depends(get_caller)
 ) -> str:
     """Write tests from the acceptance criteria and the interface before the change; never from the change."""
-    interface = await engine.reading.interface(caller, parse_run_id(run_id))
-    return _written(brief_tester(await engine.core.state(parse_run_id(run_id)), interface))
+    return _written(await engine.testing.brief(caller, parse_run_id(run_id)))
 
 
 async def review(

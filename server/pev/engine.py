@@ -23,10 +23,14 @@ from pev.stages.jobs import Jobs
 if TYPE_CHECKING:  # each stage is imported when it is first used: a server answers before it needs any
     from pev.boundary.desk import Desk
     from pev.core import Core
+    from pev.gate.engine import Gate
+    from pev.roles.asker import Asker
+    from pev.stages.asking import Asking
     from pev.stages.executing import Executing
     from pev.stages.planning import Planning
     from pev.stages.reading import Reading
     from pev.stages.shipping import Shipping
+    from pev.stages.testing import Testing
     from pev.stages.verifying import Verifying
 
 _REPAIR_AFTER_S: Final = 2.0
@@ -42,9 +46,10 @@ def parse_run_id(text: str) -> RunId:
 class Engine:
     """Everything that a user can do."""
 
-    def __init__(self, core: "Core", jobs: Jobs) -> None:
+    def __init__(self, core: "Core", jobs: Jobs, asker: "Asker | None" = None) -> None:
         self.core = core
         self._jobs = jobs
+        self._asker = asker
 
     @cached_property
     def desk(self) -> "Desk":
@@ -68,14 +73,32 @@ class Engine:
         return Executing(self.core)
 
     @cached_property
-    def verifying(self) -> "Verifying":
-        """The gate of a run, and checks without one."""
+    def _gate(self) -> "Gate":
         from pev.gate.engine import Gate
-        from pev.stages.verifying import Verifying
 
         core = self.core
-        gate = Gate(core.config, core.sandbox, put_log=lambda data: core.trail.put_blob(data, "text/plain"))
-        return Verifying(core, gate, self._jobs)
+        return Gate(core.config, core.sandbox, put_log=lambda data: core.trail.put_blob(data, "text/plain"))
+
+    @cached_property
+    def verifying(self) -> "Verifying":
+        """The gate of a run, and checks without one."""
+        from pev.stages.verifying import Verifying
+
+        return Verifying(self.core, self._gate, self._jobs)
+
+    @cached_property
+    def asking(self) -> "Asking":
+        """The record of questions to models, and the operator's provider."""
+        from pev.stages.asking import Asking
+
+        return Asking(self.core, self._asker)
+
+    @cached_property
+    def testing(self) -> "Testing":
+        """Held-out tests of the tester role."""
+        from pev.stages.testing import Testing
+
+        return Testing(self.core, self._gate, self._jobs, self.reading, self.verifying, self.asking)
 
     @cached_property
     def shipping(self) -> "Shipping":
@@ -153,8 +176,12 @@ class Engine:
 
 
 @asynccontextmanager
-async def open_engine(config: Config, *, cwd: Path | None = None) -> AsyncIterator[Engine]:
+async def open_engine(
+    config: Config, *, cwd: Path | None = None, asker: "Asker | None" = None
+) -> AsyncIterator[Engine]:
     """Open the engine over the operator's configuration; `cwd` may name one more repository.
+
+    `asker` is the model that the operator provides for roles, if there is one.
 
     Raises TrailUnavailable, ConfigInvalid. On leaving, running gates are cancelled and their processes gone.
     """
@@ -168,6 +195,6 @@ async def open_engine(config: Config, *, cwd: Path | None = None) -> AsyncIterat
         catalog = await Catalog.of(config.repos, working_directory=cwd, allow_roots=config.allow_roots)
         core = Core(config=config, trail=trail, catalog=catalog, sandbox=choose_sandbox(config))
         async with Jobs() as jobs:
-            yield Engine(core, jobs)
+            yield Engine(core, jobs, asker)
     finally:
         trail.close()

@@ -170,6 +170,37 @@ class RunStateRefused(PevError):
     code = "run.state"
 
 
+class TestsInvalid(PevError):
+    """Held-out tests that a tester wrote cannot be used."""
+
+    __test__ = False  # the name is right, and pytest is not to collect it
+    code = "tests.invalid"
+
+
+class ReviewInvalid(PevError):
+    """A review does not fit the change that it is about."""
+
+    code = "review.invalid"
+
+
+class ReviewMissing(PevError):
+    """A role that must have judged the change has not, or rejected it."""
+
+    code = "review.missing"
+
+
+class ModelUnavailable(PevError):
+    """No model can be asked, or it gave no answer."""
+
+    code = "model.unavailable"
+
+
+class BudgetSpent(PevError):
+    """A run's models have cost what they may."""
+
+    code = "budget.spent"
+
+
 class PlanInvalid(PevError):
     """A plan does not validate."""
 

@@ -130,6 +130,7 @@ class GateReport(Model):
     changed_files: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     let_throughs: tuple[LetThrough, ...] = ()
+    held_out: Digest | None = Field(default=None, description="the held-out tests that it ran, by hash")
     sandbox: str = "none"
     sandboxed: bool = False
     advisory_day: str = ""

@@ -53,7 +53,6 @@ class HeldOut(Model):
     tests: int = Field(ge=1)
     source: Source
     model: str = ""
-    kin: Kin = Kin.UNKNOWN
     trial: Trial | None = None
     event: int = Field(ge=0)
 
@@ -113,7 +112,8 @@ class Work(Model):
     """The part of a run's state that models made.
 
     `ready` says that the author's turn is over and nothing has judged its work since. `paid` is what had been
-    spent when a person last decided: budgets count from there.
+    spent when a person last decided: budgets count from there. `judged` is the number of the newest event
+    that ended a gate.
     """
 
     held_out: HeldOut | None = None
@@ -127,6 +127,7 @@ class Work(Model):
     budget: Budget | None = None
     attempts: int | None = None
     rejections: int = 0
+    judged: int = -1
 
     def review_of(self, role: Role) -> Review | None:
         """Give a role's newest review."""
@@ -220,8 +221,9 @@ def work_after(work: Work, event: Event) -> Work:
             return _stepped(work, body)
         case Kind.AUTHOR_WORKED:
             return _worked(work, body)
-        case Kind.GATE_FINISHED if body["outcome"] != "PASSED":
-            return work.model_copy(update={"ready": False})
+        case Kind.GATE_FINISHED:
+            ready = work.ready and body["outcome"] == "PASSED"
+            return work.model_copy(update={"judged": event.seq, "ready": ready})
         case Kind.DECISION_ANSWERED:
             return _decided(work, body)
         case _:

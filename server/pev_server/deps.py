@@ -13,6 +13,7 @@ from pydantic import Field
 from pev.engine import Engine
 from pev.models import Caller, Host, Role, Scope
 from pev.roles.sight import scopes_of
+from pev_server.asking import Models
 from pev_server.decisions import Decisions
 from pev_server.opening import EngineHolder
 from pev_server.principal import local_principal
@@ -71,6 +72,11 @@ def get_progress() -> Callable[[str, float, float], Awaitable[None]]:
         await ctx.report_progress(at, of, message)
 
     return report
+
+
+async def get_models() -> Models:
+    """Give the models that can be asked in this call."""
+    return Models(get_context(), await get_engine(), get_caller())
 
 
 async def get_decisions() -> Decisions:

@@ -7,7 +7,7 @@ id, the log the rest.
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import anyio
@@ -22,6 +22,8 @@ from pev_server.deps import get_caller, get_engine
 
 log = logging.getLogger("pev.server")
 _MAX_ARGUMENT: Final = 300
+_HIDDEN: Final = {"submit_tests": frozenset({"source"})}
+"""Arguments that nobody who reads the trail may see."""
 
 
 def describe(error: PevError) -> str:
@@ -77,11 +79,15 @@ class QuietWhereMapped(logging.Filter):
         return not isinstance(root_of(error), PevError | FastMCPError | ValidationError)
 
 
-def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Cut long texts of a call's arguments to their digest and size, for the trail."""
+def shorten_arguments(arguments: Mapping[str, Any], hidden: Collection[str] = ()) -> dict[str, Any]:
+    """Cut long texts of a call's arguments, and all `hidden` ones, to digest and size, for the trail."""
     out: dict[str, Any] = {}
     for name, value in arguments.items():
-        if isinstance(value, str | int | float | bool | None) and len(str(value)) <= _MAX_ARGUMENT:
+        if (
+            name not in hidden
+            and isinstance(value, str | int | float | bool | None)
+            and len(str(value)) <= _MAX_ARGUMENT
+        ):
             out[name] = value
         else:
             data = str(value).encode("utf-8", "replace")
@@ -139,7 +145,7 @@ class ErrorsAndTrail(Middleware):
         arguments = message.arguments or {}
         body = {
             "tool": message.name,
-            "arguments": shorten_arguments(arguments),
+            "arguments": shorten_arguments(arguments, _HIDDEN.get(message.name, ())),
             "outcome": outcome,
             "seconds": round(seconds, 4),
         }

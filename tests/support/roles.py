@@ -21,3 +21,21 @@ async def session(
     app = create_app(load_config(), cwd=cwd, role=role)
     async with Client(app, mode=era, timeout=120, **options) as client:
         yield client
+
+
+class Model:
+    """A host's model that lends itself: answers each role by its turn, and remembers what it was asked."""
+
+    def __init__(self, **answers: list[str] | str) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str]] = []
+
+    async def __call__(self, messages: list[Any], params: Any, _context: Any) -> str:
+        """Answer in the role that the system prompt names."""
+        system = str(getattr(params, "system_prompt", "") or "")
+        role = next(name for name in self.answers if f"You are the {name}" in system)
+        self.asked.append((role, "\n".join(str(getattr(one.content, "text", one)) for one in messages)))
+        given = self.answers[role]
+        if isinstance(given, str):
+            return given
+        return given.pop(0) if len(given) > 1 else given[0]

@@ -4,13 +4,14 @@ from typing import Final
 
 from fastmcp.tools import Tool
 
-from pev_tools import command, files, gate, plan, pr, trail, worktree
+from pev_tools import command, files, gate, plan, pr, tests, trail, worktree
 
 TOOLS: Final[tuple[Tool, ...]] = (
     *plan.TOOLS,
     *worktree.TOOLS,
     *files.TOOLS,
     *command.TOOLS,
+    *tests.TOOLS,
     *gate.TOOLS,
     *pr.TOOLS,
     *trail.TOOLS,

@@ -49,7 +49,7 @@ def _approvals(state: RunState) -> list[str]:
 
 def _criteria(report: GateReport) -> list[str]:
     """List which test shows which acceptance criterion, and which none does."""
-    rules = ("criterion-shown", "criterion-not-shown")
+    rules = ("criterion-met", "criterion-shown", "criterion-not-shown")
     said = [one for check in report.checks for one in check.findings if one.rule in rules]
     lines = [f"- {_cell(one.message)}" for one in said]
     return ["## Acceptance criteria", "", *lines, ""] if lines else []

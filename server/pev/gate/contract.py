@@ -64,7 +64,7 @@ def criteria_findings(
         if file not in marked:
             marked[file] = _marked(rootdir / file)
         for criterion in plan.acceptance_criteria:
-            if _carries(name, criterion.id) or criterion.id in marked[file].get(name, ()):
+            if carries(name, criterion.id) or criterion.id in marked[file].get(name, ()):
                 shown[criterion.id].append(own)
     for criterion in plan.acceptance_criteria:
         yield _said(make, criterion, shown[criterion.id])
@@ -89,7 +89,8 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", words.lower())
 
 
-def _carries(name: str, own: str) -> bool:
+def carries(name: str, own: str) -> bool:
+    """Say whether a test's name holds the id of a criterion."""
     return f"_{_plain(own)}_" in f"_{_plain(name)}_"
 
 

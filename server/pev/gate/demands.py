@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from pev.errors import PolicyInvalid
 from pev.gate.formats import Format
+from pev.gate.held_set import Reveal
 from pev.models import Assurance, Digest, Model, hash_json
 from pev.plan import check_repo_path
 from pev.sandbox.permits import SandboxSettings
@@ -141,6 +142,19 @@ class ApprovalSettings(Model):
     merge: bool = False
 
 
+class RolesSettings(Model):
+    """Which roles a run must have had before its pull request, and what the author is told of held-out tests.
+
+    `different` demands that a judge's model is of another family than the author's; what cannot be told
+    counts as not different. `reveal` says whether the author is told a criterion alone, or what was
+    expected too.
+    """
+
+    require: tuple[Literal["tester", "reviewer", "security"], ...] = ()
+    different: tuple[Literal["tester", "reviewer", "security"], ...] = ()
+    reveal: Reveal = "criterion"
+
+
 class Policy(Model):
     """All that a repository demands of a change.
 
@@ -159,6 +173,7 @@ class Policy(Model):
     environment: EnvironmentSettings = EnvironmentSettings()
     approval: ApprovalSettings = ApprovalSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    roles: RolesSettings = RolesSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:

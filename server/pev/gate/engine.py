@@ -19,6 +19,7 @@ from pev.findings import CheckResult, GateReport, Outcome, outcome_of_checks
 from pev.gate.demands import ALWAYS
 from pev.gate.environment import Environments
 from pev.gate.harness import HarnessBuilder
+from pev.gate.held_out import HeldOut
 from pev.gate.interface import GateRequest, Trust, readable
 from pev.gate.lens import Lens
 from pev.gate.measure import Measurer, Round, may_be_kept
@@ -63,7 +64,7 @@ class Gate:
             raise InvalidInput("a gate needs a base commit", hint="Name what the change is compared with.")
         await self._sandbox.ready()
         base_tree = await request.depot.tree_of(request.base_commit)
-        checks = checks_for(request.policy.policy, self._config, self._environments)
+        checks = self._checks(request)
         key = await self.key(request)
         blank = self._blank(request, key)
         if base_tree == request.snapshot:
@@ -89,7 +90,7 @@ class Gate:
         """Give the hash of everything that a report on this request depends on."""
         await self._sandbox.ready()
         base_tree = await request.depot.tree_of(request.base_commit) if request.base_commit else None
-        checks = checks_for(request.policy.policy, self._config, self._environments)
+        checks = self._checks(request)
         return await self._key(request, base_tree, checks)
 
     async def check_one(self, request: GateRequest, name: str) -> CheckResult:
@@ -98,8 +99,7 @@ class Gate:
         With a base only what is new against it counts, as in a gate. Without one there is nothing to
         compare with, and every finding counts. Raises CheckUnknown.
         """
-        policy = request.policy.policy
-        every = checks_for(policy, self._config, self._environments)
+        every = self._checks(request)
         chosen = [check for check in every if check.name == name]
         if not chosen:
             known = ", ".join(check.name for check in every)
@@ -109,6 +109,15 @@ class Gate:
         changes = await request.depot.changes(base_tree, request.snapshot) if base_tree else ()
         (result,) = await self._run(request, base_tree, tuple(chosen), tuple(changes), None)
         return result
+
+    def _checks(self, request: GateRequest) -> tuple[Lens, ...]:
+        """Give the checks of a request, the heaviest first after integrity."""
+        policy = request.policy.policy
+        checks = checks_for(policy, self._config, self._environments)
+        if request.held_out is None and not request.wants_held_out:
+            return checks
+        own = Lens((HeldOut(request.held_out, policy.roles.reveal),))
+        return (checks[0], *sorted((*checks[1:], own), key=lambda lens: -lens.weight))
 
     async def _run(
         self,
@@ -166,6 +175,7 @@ class Gate:
             "snapshot": request.snapshot,
             "base": [request.base_commit, base_tree],
             "trusted": request.trusted_commit,
+            "held_out": request.held_out.digest if request.held_out else request.wants_held_out,
             "policy": [request.policy.hash, request.policy.source],
             "trust": request.trust,
             "plan": request.plan.content_hash() if request.plan else None,
@@ -210,6 +220,7 @@ class Gate:
             policy_source=request.policy.source,
             plan_hash=request.plan.content_hash() if request.plan else None,
             let_throughs=request.let_throughs,
+            held_out=request.held_out.digest if request.held_out else None,
             sandbox=self._sandbox.name,
             sandboxed=self._sandbox.confines,
             advisory_day=now().date().isoformat(),

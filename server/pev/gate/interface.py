@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pev.findings import Effect, Finding, NetworkDenial, Severity, fingerprint
 from pev.gate.demands import CheckSettings, EnvironmentSettings, Language, LoadedPolicy, Policy, Project
+from pev.gate.held_set import HeldOutSet
 from pev.models import Digest, LetThrough, Model, ObjectId
 from pev.plan import Plan
 from pev.proc import Completed
@@ -68,7 +69,8 @@ class GateRequest:
     """What is to be judged, and by what.
 
     `base_commit` is what the change is compared with; without one every finding counts (only for a single
-    check). `trusted_commit` is where policy, configuration and harness come from.
+    check). `trusted_commit` is where policy, configuration and harness come from. `wants_held_out` says that
+    the policy demands tests of the tester role, whether there are any or not.
     """
 
     depot: Depot
@@ -80,6 +82,8 @@ class GateRequest:
     plan: Plan | None = None
     let_throughs: tuple[LetThrough, ...] = ()
     limit_s: float | None = None
+    held_out: HeldOutSet | None = None
+    wants_held_out: bool = False
 
 
 class Measured(Model):
@@ -292,6 +296,7 @@ class Check(ABC):
     repository's choice; `runs_code` that it runs its code, which needs trust where no sandbox holds it.
     `whole` checks look at the repository once, the others at each project of their `language`; None means
     any. `own_checkout` says that it works in a checkout of its own, because what it runs may write there.
+    `keeps_secrets` checks run only where a sandbox holds hostile code, trusted or not.
     `knows_base` checks compare with the base themselves, and give only what is new. `planted` is code in
     which the check must find something, to show that it can, in a file that ends with `suffix`: see `look`.
     """
@@ -308,6 +313,7 @@ class Check(ABC):
     whole: ClassVar[bool] = False
     own_checkout: ClassVar[bool] = False
     knows_base: ClassVar[bool] = False
+    keeps_secrets: ClassVar[bool] = False
 
     @abstractmethod
     async def run(self, job: CheckJob) -> Measured:

@@ -112,6 +112,13 @@ _TAIL: Final = """\
 # min_seconds = 0
 # ttl_s = 86400
 # merge = false
+
+# Which roles a run must have had before its pull request, of which of them the model must be of another
+# family than the author's, and what the author learns of a failing held-out test: criterion or expectation.
+# [roles]
+# require = ["tester", "reviewer", "security"]
+# different = ["reviewer"]
+# reveal = "criterion"
 """
 
 

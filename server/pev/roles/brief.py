@@ -9,6 +9,7 @@ from typing import Final
 
 from pev.models import Model, Role
 from pev.plan import Plan, to_markdown
+from pev.roles.asker import Message, Told
 from pev.run import RunState
 from pev.text import fence
 
@@ -20,6 +21,11 @@ _DATA: Final = (
 _VERDICT: Final = (
     "For each objection give path, line, what is wrong and why it matters. End with one word on a line:"
     " ACCEPT or REJECT."
+)
+_TESTS: Final = (
+    "Write one test module for pytest, and answer with nothing else than it, in one fenced block. Name each"
+    " test test_<criterion id>_<what it shows>, and write at least one for each criterion. Import what the"
+    " plan names, inside the tests where it does not exist yet. Skip nothing."
 )
 SYSTEM: Final[dict[Role, str]] = {
     Role.PLANNER: (
@@ -55,7 +61,12 @@ class Brief(Model):
     role: Role
     system: str
     prompt: str
-    max_tokens: int = 4_000
+    max_tokens: int = 8_000
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation that it begins."""
+        return (Told(text=self.prompt),)
 
 
 def plan_schema() -> str:
@@ -101,7 +112,7 @@ def brief_tester(state: RunState, interface: str) -> Brief:
         f"Task: {state.task}",
         _approved_plan(state),
         fence("The public interface before the change", interface, limit=24_000),
-        "Write one test module. Name each test test_<criterion id>_<what it shows>.",
+        _TESTS,
     ]
     return Brief(role=Role.TESTER, system=SYSTEM[Role.TESTER], prompt="\n\n".join(parts))
 

@@ -88,6 +88,10 @@ class Shipping:
         report = await self._core.report(state)
         if report is None or report.outcome is not Outcome.PASSED:
             raise NotPassed(f"run {state.id} has no passed gate", hint="Call run_gate.")
+        if report.held_out != await self._verifying.held_out_digest(state):
+            raise NotPassed(
+                f"run {state.id} has other held-out tests than its gate ran", hint="Call run_gate again."
+            )
         if report.snapshot != snapshot:
             raise NotPassed(
                 f"the worktree is {snapshot[:12]}, the gate judged {report.snapshot[:12]}",

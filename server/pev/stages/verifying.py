@@ -15,9 +15,10 @@ from pev.errors import PevError, RunStateRefused
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import CheckResult, GateReport, Outcome
 from pev.gate.engine import Gate
+from pev.gate.held_set import HeldOutSet
 from pev.gate.interface import GateRequest, Trust
 from pev.gate.policy import Detected, LoadedPolicy, Policy, detect, load_policy
-from pev.models import Caller, Model, ObjectId, RunId, Scope, repo_stream, require_scope, run_stream
+from pev.models import Caller, Digest, Model, ObjectId, RunId, Scope, repo_stream, require_scope, run_stream
 from pev.repos.depot import Depot
 from pev.repos.snapshot import snapshot_working_tree, take_snapshot
 from pev.run import RunState, Status
@@ -97,7 +98,7 @@ class Verifying:
         """Run one check on the snapshot of a run's worktree; the run's state does not change."""
         require_scope(caller, Scope.VERIFY)
         state = await self._core.state(run_id)
-        request = await self._request(state)
+        request = await self.request(state, held_out=False)  # only a gate, which counts, asks those tests
         result = await self._gate.check_one(request, name)
         await self._core.append(run_stream(run_id), _denials(caller, [result]))
         return result
@@ -236,8 +237,13 @@ class Verifying:
                 f"run {state.id} has no approved plan for its newest revision", hint="Call request_decision."
             )
 
-    async def _request(self, state: RunState) -> GateRequest:
-        depot, snapshot = await self.snapshot(state)
+    async def request(self, state: RunState, *, held_out: bool = True) -> GateRequest:
+        """Build what the gate is asked about a run; its base, where it has no worktree yet."""
+        if state.worktree is None:
+            depot = await self._core.depot(await self._core.repo_of(state))
+            snapshot = await depot.tree_of(state.base_commit)
+        else:
+            depot, snapshot = await self.snapshot(state)
         policy = await load_policy(depot, state.trusted_commit)
         known = await self._core.is_trusted(state.repo, policy.hash)
         approved = state.approved_revision
@@ -250,7 +256,21 @@ class Verifying:
             trust=Trust.TRUSTED if known else Trust.UNTRUSTED,
             plan=approved.plan if approved else None,
             let_throughs=tuple(one for one in state.let_throughs if one.snapshot == snapshot),
+            held_out=await self._held_out(state) if held_out else None,
+            wants_held_out=held_out and "tester" in policy.policy.roles.require,
         )
+
+    async def _held_out(self, state: RunState) -> HeldOutSet | None:
+        """Give the held-out tests of a run's approved plan."""
+        kept, approved = state.work.held_out, state.approved_revision
+        if kept is None or approved is None or kept.plan_hash != approved.plan_hash:
+            return None
+        return HeldOutSet.model_validate_json(await self._core.blob(kept.digest))
+
+    async def held_out_digest(self, state: RunState) -> Digest | None:
+        """Give the hash of the held-out tests that a gate of this run must run; None without any."""
+        held = await self._held_out(state)
+        return held.digest if held is not None else None
 
     async def _job(self, caller: Caller, run_id: RunId, deadline: float) -> Job | None:
         """Start the run's gate, or join one that started meanwhile; None while another process holds it.
@@ -268,7 +288,7 @@ class Verifying:
 
     async def _work(self, job: Job, caller: Caller, run_id: RunId, lock: RunLock) -> None:
         try:
-            request = await self._request(await self._core.state(run_id))
+            request = await self.request(await self._core.state(run_id))
             state = await self._core.decide(run_id, lambda now: _starting(now, caller, request))
             try:
                 report = await self._gate.judge(request, job.report)

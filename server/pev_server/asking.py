@@ -1,0 +1,77 @@
+"""Asking a model in a role: the host's by sampling where it lends one, else the operator's, else nobody.
+
+Each role is a conversation of its own. What comes back counts once, under the nonce of our question; the
+engine keeps that record.
+"""
+
+import time
+from dataclasses import dataclass
+
+from fastmcp import Context
+from mcp_types import InputRequiredResult
+
+from pev.engine import Engine
+from pev.errors import ModelUnavailable
+from pev.models import Caller, RunId, Source
+from pev.roles.asker import Said
+from pev.roles.brief import Brief
+from pev_server.dialogue import Returned, Unavailable, ask_model, cannot_sample, model_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said in a role, and how it was obtained."""
+
+    nonce: str
+    said: Said
+    source: Source
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """No model can be asked here; `why` says what is missing."""
+
+    why: str
+
+
+class Models:
+    """The models that one call can ask."""
+
+    def __init__(self, ctx: Context, engine: Engine, caller: Caller) -> None:
+        self._ctx = ctx
+        self._engine = engine
+        self._caller = caller
+
+    async def sample(
+        self, run_id: RunId, brief: Brief, back: Returned | None
+    ) -> Answer | Nobody | InputRequiredResult:
+        """Ask the host's model, or take what came back; an InputRequiredResult is to be returned."""
+        found = model_answer(back) if back is not None else None
+        if found is None:
+            if why := cannot_sample(self._ctx):
+                return Nobody(why)
+            nonce = await self._engine.asking.begin(self._caller, run_id, brief)
+            begun = time.monotonic()
+            limit_s = self._engine.core.config.ask_wait_s
+            asked = await ask_model(self._ctx, brief, run_id=run_id, nonce=nonce, limit_s=limit_s)
+            if isinstance(asked, InputRequiredResult):
+                return asked
+            if isinstance(asked, Unavailable):
+                return Nobody(asked.why)
+            said = Said(text=asked.text, model=asked.model)
+            return Answer(asked.nonce, said, Source.HOST_SAMPLED, time.monotonic() - begun)
+        return Answer(found.nonce, Said(text=found.text, model=found.model), Source.HOST_SAMPLED)
+
+    async def ask(
+        self, run_id: RunId, brief: Brief, back: Returned | None
+    ) -> Answer | Nobody | InputRequiredResult:
+        """Ask the host's model, else the operator's."""
+        asked = await self.sample(run_id, brief, back)
+        if not isinstance(asked, Nobody) or self._engine.asking.asker is None:
+            return asked
+        try:
+            nonce, said, seconds = await self._engine.asking.ask(self._caller, run_id, brief, brief.messages)
+        except ModelUnavailable as exc:
+            return Nobody(f"{asked.why}; {exc.message}")
+        return Answer(nonce, said, Source.PROVIDER, seconds)
