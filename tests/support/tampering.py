@@ -8,6 +8,8 @@ from pathlib import Path
 from pev.events import Kind
 from pev.models import RepoId, RunId, repo_stream
 from pev.trail.faults import FaultKind
+from pev.trail.log import SqlNodes
+from pev.trail.merkle import append_leaf, leaf_hash
 from pev.trail.store import Trail
 from pev.trail.verify import VerifyReport
 from support.trail_events import event, record_run
@@ -57,3 +59,13 @@ def cut(file: sqlite3.Connection, size: int) -> None:
     """Roll the whole file back to its first events, as an intruder would who knows PEV."""
     file.execute("DELETE FROM events WHERE seq >= ?", (size,))
     file.execute("DELETE FROM nodes WHERE (place + 1) << level > ?", (size,))
+
+
+def plant_tree(file: sqlite3.Connection) -> None:
+    """Compute the whole tree again, as an intruder would who knows PEV."""
+    file.execute("DELETE FROM nodes")
+    nodes = SqlNodes(file)
+    for seq, envelope in file.execute(
+        "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
+    ).fetchall():
+        append_leaf(nodes, seq, leaf_hash(envelope))

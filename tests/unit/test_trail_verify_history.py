@@ -16,7 +16,7 @@ from pev.trail.faults import FaultKind
 from pev.trail.log import SqlNodes, event_of, payload_digest
 from pev.trail.merkle import append_leaf, leaf_hash
 from pev.trail.store import Trail
-from support.tampering import cut, kinds, opened_raw, small_trail, verify
+from support.tampering import cut, kinds, opened_raw, plant_tree, small_trail, verify
 from support.trail_events import event, opened
 
 
@@ -92,16 +92,6 @@ def test_a_log_that_extends_its_checkpoint_is_consistent_with_it(path: Path) -> 
             assert report.intact
 
 
-def plant_tree(file: sqlite3.Connection) -> None:
-    """Compute the whole tree again, as an intruder would who knows PEV."""
-    file.execute("DELETE FROM nodes")
-    nodes = SqlNodes(file)
-    for seq, envelope in file.execute(
-        "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
-    ).fetchall():
-        append_leaf(nodes, seq, leaf_hash(envelope))
-
-
 def test_an_event_that_cannot_follow_is_found_in_a_tree_that_fits(
     path: Path, file: sqlite3.Connection
 ) -> None:
@@ -111,6 +101,21 @@ def test_an_event_that_cannot_follow_is_found_in_a_tree_that_fits(
     plant_tree(file)
 
     assert 8 in kinds(verify(path))[FaultKind.CHANGED]
+
+
+def test_a_clock_that_went_backwards_is_found_in_a_tree_that_fits(
+    path: Path, file: sqlite3.Connection
+) -> None:
+    """An approval that was dated back, with everything around it."""
+    (at,) = file.execute("SELECT at FROM events WHERE seq = 6").fetchone()
+    earlier = "2001" + at[4:]
+    file.execute(
+        "UPDATE events SET at = ?, envelope = CAST(replace(envelope, ?, ?) AS BLOB) WHERE seq = 6",
+        (earlier, at, earlier),
+    )
+    plant_tree(file)
+
+    assert kinds(verify(path))[FaultKind.CLOCK_BACKWARDS] == [6]
 
 
 def test_an_envelope_that_cannot_be_read_is_found_in_a_tree_that_fits(

@@ -102,6 +102,10 @@ class Database:
             finally:
                 roll_back(connection)
 
+    def check_file(self) -> None:
+        """Raise TrailUnavailable if the file was removed or replaced since it was opened."""
+        self._check_inode()
+
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
         if not self._turn.acquire(timeout=self._busy_s):

@@ -94,20 +94,27 @@ class RowCheck:
     them, which may be because something else is missing there.
     """
 
-    def __init__(self, report: Report, suspect: Report) -> None:
+    def __init__(
+        self,
+        report: Report,
+        suspect: Report,
+        *,
+        before: Callable[[bytes, int], int] = lambda _stream, _version: 0,
+        last_at: bytes = b"",
+    ) -> None:
+        """Begin at the log's first row, or after rows that were checked earlier.
+
+        `before` gives the version in a stream below a version, `last_at` is the time of the last row.
+        """
         self._report = report
         self._suspect = suspect
+        self._before = before
         self._versions: dict[bytes, int] = {}
-        self._last_at = b""
+        self._last_at = last_at
         self._streams: dict[bytes, bytes] = {}
         self._actors: dict[bytes, Actor] = {}
         self.erased: set[int] = set()
         """Events whose payload is gone."""
-
-    def begin_after(self, versions: dict[bytes, int], last_at: bytes) -> None:
-        """Go on after rows that were checked before: the version of each stream, and the last time."""
-        self._versions.update(versions)
-        self._last_at = last_at
 
     def check(self, row: Row) -> Checked | None:
         """Check one row; None if it is not whole, which was reported."""
@@ -120,7 +127,9 @@ class RowCheck:
 
     def _follow(self, row: Row) -> None:
         """Hold a row against the one before it, and the one before it in its stream."""
-        before = self._versions.get(row.stream, 0)
+        before = self._versions.get(row.stream)
+        if before is None:
+            before = self._before(row.stream, row.version)
         if row.version != before + 1:
             detail = f"version {row.version} of {row.stream.decode()} cannot follow {before}"
             self._suspect(FaultKind.CHANGED, detail, row.seq)

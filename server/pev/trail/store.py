@@ -21,6 +21,7 @@ from pev.trail.merkle import TreeHead, consistency_path, inclusion_path, root_of
 from pev.trail.query import ApprovalRecord, FindingRecord, RunPage, TrailPage, TrailQuery
 from pev.trail.redact import Redactor
 from pev.trail.verify import VerifyReport
+from pev.trail.watch import Step, Watch
 
 __all__ = ["Trail", "TreeHead"]
 _SAME_MOMENT_TRIES: Final = 5
@@ -238,6 +239,17 @@ class Trail:
                     return verify.verify_trail(connection, expected, beside)
         with self._database.reading() as connection:
             return verify.verify_trail(connection, expected)
+
+    def watch(self, head: TreeHead) -> Watch:
+        """Begin to watch the log grow after the head that `verify` gave. Raises TrailCorrupt."""
+        with self._database.reading() as connection:
+            return Watch.after(connection, head)
+
+    def step(self, watch: Watch) -> Step:
+        """Verify what is new since the last step. Raises TrailUnavailable if the file was replaced."""
+        self._database.check_file()
+        with self._database.reading() as connection:
+            return watch.step(connection)
 
     def rebuild(self) -> int:
         """Make the projections anew from the log alone, and give the number of events read.

@@ -4,6 +4,8 @@ Its other commands stand in `proving`; here they are only registered.
 """
 
 import json
+import signal
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,16 +14,18 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from pev.engine import open_engine, parse_run_id
+from pev.engine import Engine, open_engine, parse_run_id
 from pev.events import Event
 from pev.text import one_line
+from pev.trail.faults import Fault
 from pev.trail.merkle import TreeHead
 from pev.trail.proof import MAX_PROOF_BYTES
 from pev.trail.query import TrailQuery
+from pev.trail.verify import VerifyReport
 from pev_server.cli import proving
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured
-from pev_server.cli.output import print_json, print_table, print_text
+from pev_server.cli.output import print_json, print_note, print_table, print_text
 from pev_server.cli.person import operator
 
 
@@ -83,6 +87,14 @@ def _unsigned_head(data: bytes) -> TreeHead | None:
         return None
 
 
+async def _verified(engine: Engine, checkpoint: Path | None, key: list[str] | None) -> VerifyReport:
+    kept = proving.read_file(checkpoint, MAX_PROOF_BYTES) if checkpoint else None
+    expected = _unsigned_head(kept) if kept is not None else None
+    if expected is not None or kept is None:
+        return await engine.reading.verify(operator(), expected)
+    return await engine.reading.verify(operator(), kept=kept, keys=proving.parse_keys(key))
+
+
 @app.command()
 @asynchronous
 async def verify(
@@ -99,14 +111,8 @@ async def verify(
 
     A checkpoint counts if one of the keys signed it: those that are given, or else those on record.
     """
-    kept = proving.read_file(checkpoint, MAX_PROOF_BYTES) if checkpoint else None
-    expected = _unsigned_head(kept) if kept is not None else None
-    keys = proving.parse_keys(key)
     async with open_engine(configured()) as engine:
-        if expected is not None or kept is None:
-            report = await engine.reading.verify(operator(), expected)
-        else:
-            report = await engine.reading.verify(operator(), kept=kept, keys=keys)
+        report = await _verified(engine, checkpoint, key)
     if as_json:
         print_json(report.model_dump_json())
     else:
@@ -133,6 +139,57 @@ async def rebuild() -> int:
         count = await anyio.to_thread.run_sync(engine.core.trail.rebuild)
     print_json(json.dumps({"events": count}))
     return Exit.OK
+
+
+@app.command()
+@asynchronous
+async def watch(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="What was kept elsewhere: a checkpoint, a proof, or a head.")
+    ] = None,
+    key: proving.KeyOption = None,
+    every: Annotated[
+        float, typer.Option(min=0.05, max=86_400, help="Seconds between one look and the next.")
+    ] = 2.0,
+    as_json: JsonOption = False,
+) -> int:
+    """Verify the record, and go on verifying what is new until Ctrl-C. A fault ends it with an error."""
+    async with open_engine(configured()) as engine:
+        trail = engine.core.trail
+        report = await _verified(engine, checkpoint, key)
+        _tell(report.head, report.summary, report.faults, as_json=as_json)
+        if not report.intact:
+            return Exit.FAILED
+        seen = await anyio.to_thread.run_sync(trail.watch, report.head)
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_until_signal, signals, group.cancel_scope)
+                while True:
+                    step = await anyio.to_thread.run_sync(trail.step, seen)
+                    if step.new or step.faults:
+                        summary = "not intact" if step.faults else f"consistent; {step.new} new"
+                        _tell(step.head, summary, step.faults, as_json=as_json)
+                    if step.faults:
+                        return Exit.FAILED
+                    await anyio.sleep(every)
+    return Exit.OK
+
+
+async def _until_signal(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+        return
+
+
+def _tell(head: TreeHead, summary: str, faults: Sequence[Fault], *, as_json: bool) -> None:
+    """Print one look at the log; what is wrong goes to standard error too, where scripts do not miss it."""
+    if as_json:
+        said = {"summary": summary, "head": head.model_dump(mode="json")}
+        print_json(json.dumps({**said, "faults": [one.model_dump(mode="json") for one in faults]}))
+    else:
+        print_text(f"{head.size} events, root {head.root[:16]}: {summary}")
+    for fault in faults:
+        print_note(f"THE TRAIL IS NOT INTACT: {fault}")
 
 
 for _name, _command in (
