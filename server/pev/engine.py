@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # each stage is imported when it is first used: a server answ
     from pev.stages.executing import Executing
     from pev.stages.planning import Planning
     from pev.stages.reading import Reading
+    from pev.stages.reviewing import Reviewing
     from pev.stages.shipping import Shipping
     from pev.stages.testing import Testing
     from pev.stages.verifying import Verifying
@@ -99,6 +100,13 @@ class Engine:
         from pev.stages.testing import Testing
 
         return Testing(self.core, self._gate, self._jobs, self.reading, self.verifying, self.asking)
+
+    @cached_property
+    def reviewing(self) -> "Reviewing":
+        """Verdicts of the reviewer and security roles."""
+        from pev.stages.reviewing import Reviewing
+
+        return Reviewing(self.core, self.verifying, self.asking)
 
     @cached_property
     def shipping(self) -> "Shipping":

@@ -2,9 +2,11 @@
 
 from pydantic import Field
 
+from pev.account import account, describe, newest_reviews
 from pev.gateview import GateView
 from pev.models import Digest, Model
 from pev.run import NEXT_ACTION, Approval, PrState, RunState, Status
+from pev.work import Opinion
 
 
 class CommandResult(Model):
@@ -52,7 +54,17 @@ class RunView(Model):
     max_attempts: int = 0
     gate: GateView | None = None
     pr: PrState | None = None
+    roles: tuple[str, ...] = Field(default=(), description="who judged, by which model, how independent")
+    objections: tuple[str, ...] = Field(default=(), description="what a reviewer rejected it for: data")
     notes: tuple[str, ...] = ()
+
+
+def _objections(state: RunState) -> tuple[str, ...]:
+    """Give what the newest reviews object to, unless they accept."""
+    rejecting = [one for one in newest_reviews(state) if one.opinion is Opinion.REJECT]
+    return tuple(
+        line for one in rejecting for line in (f"{one.role}: {one.summary}", *describe(one.objections))
+    )
 
 
 def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str, ...] = ()) -> RunView:
@@ -93,5 +105,7 @@ def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str,
         max_attempts=state.max_attempts,
         gate=gate,
         pr=state.pr,
+        roles=account(state),
+        objections=_objections(state),
         notes=notes,
     )

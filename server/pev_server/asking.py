@@ -43,35 +43,42 @@ class Models:
         self._engine = engine
         self._caller = caller
 
-    async def sample(
-        self, run_id: RunId, brief: Brief, back: Returned | None
-    ) -> Answer | Nobody | InputRequiredResult:
-        """Ask the host's model, or take what came back; an InputRequiredResult is to be returned."""
-        found = model_answer(back) if back is not None else None
+    def came_back(self, back: Returned) -> Answer | Nobody:
+        """Give the answer of the host's model that came back with a repeated call."""
+        found = model_answer(back)
         if found is None:
-            if why := cannot_sample(self._ctx):
-                return Nobody(why)
-            nonce = await self._engine.asking.begin(self._caller, run_id, brief)
-            begun = time.monotonic()
-            limit_s = self._engine.core.config.ask_wait_s
-            asked = await ask_model(self._ctx, brief, run_id=run_id, nonce=nonce, limit_s=limit_s)
-            if isinstance(asked, InputRequiredResult):
-                return asked
-            if isinstance(asked, Unavailable):
-                return Nobody(asked.why)
-            said = Said(text=asked.text, model=asked.model)
-            return Answer(asked.nonce, said, Source.HOST_SAMPLED, time.monotonic() - begun)
+            return Nobody("the host gave no answer of its model")
         return Answer(found.nonce, Said(text=found.text, model=found.model), Source.HOST_SAMPLED)
 
+    async def sample(self, run_id: RunId, brief: Brief, about: str) -> Answer | Nobody | InputRequiredResult:
+        """Ask the host's model; an InputRequiredResult is to be returned from the tool."""
+        if why := cannot_sample(self._ctx):
+            return Nobody(why)
+        nonce = await self._engine.asking.begin(self._caller, run_id, brief, about=about)
+        begun = time.monotonic()
+        limit_s = self._engine.core.config.ask_wait_s
+        asked = await ask_model(self._ctx, brief, run_id=run_id, nonce=nonce, limit_s=limit_s)
+        if isinstance(asked, InputRequiredResult):
+            return asked
+        if isinstance(asked, Unavailable):
+            return Nobody(asked.why)
+        said = Said(text=asked.text, model=asked.model)
+        return Answer(asked.nonce, said, Source.HOST_SAMPLED, time.monotonic() - begun)
+
     async def ask(
-        self, run_id: RunId, brief: Brief, back: Returned | None
+        self, run_id: RunId, brief: Brief, back: Returned | None = None, *, about: str = "-"
     ) -> Answer | Nobody | InputRequiredResult:
-        """Ask the host's model, else the operator's."""
-        asked = await self.sample(run_id, brief, back)
+        """Give what came back, or ask the host's model, else the operator's."""
+        if back is not None:
+            return self.came_back(back)
+        asked = await self.sample(run_id, brief, about)
         if not isinstance(asked, Nobody) or self._engine.asking.asker is None:
             return asked
         try:
-            nonce, said, seconds = await self._engine.asking.ask(self._caller, run_id, brief, brief.messages)
+            nonce = await self._engine.asking.begin(self._caller, run_id, brief, about=about)
+            nonce, said, seconds = await self._engine.asking.ask(
+                self._caller, run_id, brief, brief.messages, nonce=nonce
+            )
         except ModelUnavailable as exc:
             return Nobody(f"{asked.why}; {exc.message}")
         return Answer(nonce, said, Source.PROVIDER, seconds)

@@ -37,7 +37,7 @@ async def test_a_session_of_a_role_is_offered_what_belongs_to_it_and_nothing_els
         prompts = {one.name for one in await client.list_prompts()}
         named = {one.name for one in await client.list_resource_templates()}
         named |= {one.name for one in await client.list_resources()}
-    assert tools <= OFFERS[role].tools
+    assert tools == OFFERS[role].tools
     assert prompts == OFFERS[role].prompts
     assert named == OFFERS[role].resources
 
@@ -110,7 +110,7 @@ async def test_a_reviewer_sees_the_change_and_cannot_touch_it(role: Role, user_r
 async def test_a_role_is_chosen_when_the_server_is_started(user_repo: UserRepoFixture) -> None:
     async with connected("stdio", user_repo.path, "--role", "security") as client:
         tools = {one.name for one in await client.list_tools()}
-    assert tools <= OFFERS[Role.SECURITY].tools
+    assert tools == OFFERS[Role.SECURITY].tools
     ended = pev("serve", "--role", "person", cwd=user_repo.path)
     assert ended.code == 2
     assert "'person' is no role that a session can hold" in ended.err

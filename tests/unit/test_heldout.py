@@ -3,7 +3,7 @@
 import pytest
 
 from pev.errors import TestsInvalid
-from pev.roles.family import family_of, kin_of
+from pev.family import family_of, kin_of
 from pev.roles.heldout import find_source, parse_tests
 from pev.work import Kin
 from support.plans import plan

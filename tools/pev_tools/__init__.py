@@ -4,7 +4,7 @@ from typing import Final
 
 from fastmcp.tools import Tool
 
-from pev_tools import command, files, gate, plan, pr, tests, trail, worktree
+from pev_tools import command, files, gate, plan, pr, review, tests, trail, worktree
 
 TOOLS: Final[tuple[Tool, ...]] = (
     *plan.TOOLS,
@@ -13,6 +13,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
     *command.TOOLS,
     *tests.TOOLS,
     *gate.TOOLS,
+    *review.TOOLS,
     *pr.TOOLS,
     *trail.TOOLS,
 )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from pev.boundary.escalation import Attempt, escalation_text
+from pev.account import rejections
 from pev.errors import DecisionInvalid, InvalidInput
 from pev.findings import GateReport
 from pev.models import Boundary, Digest, Model, RunId, Verdict, digest_of, hash_json
@@ -209,6 +210,7 @@ def ask_merge(state: RunState, report: GateReport) -> Question:
     lines += ["Changed files", *(f"- {path}" for path in report.changed_files[:MAX_SHOWN_FILES])]
     if len(report.changed_files) > MAX_SHOWN_FILES:
         lines.append(f"- and {len(report.changed_files) - MAX_SHOWN_FILES} more")
+    lines += rejections(state, report.snapshot)
     return Question(
         run_id=state.id,
         boundary=Boundary.MERGE,

@@ -1,5 +1,6 @@
 """The body of a pull request: what a reviewer needs in a minute, and what a machine can check."""
 
+from pev.account import account, rejections
 from pev.findings import GateReport, Outcome
 from pev.models import ASSURANCE_OF, ObjectId
 from pev.plan import to_markdown
@@ -55,6 +56,15 @@ def _criteria(report: GateReport) -> list[str]:
     return ["## Acceptance criteria", "", *lines, ""] if lines else []
 
 
+def _roles(state: RunState, report: GateReport) -> list[str]:
+    """Say of each role by which model it was held, and how independent of the author."""
+    lines = [f"- {_cell(line)}" for line in account(state, report.snapshot)]
+    overruled = [f"- {_cell(line.removeprefix('- '))}" for line in rejections(state, report.snapshot)]
+    if overruled:
+        lines += ["", "A person decided to go on although:", "", *overruled]
+    return ["## Roles", "", *lines, ""] if lines else []
+
+
 def _files(state: RunState, stat: DiffStat) -> list[str]:
     plan = state.approved_revision.plan if state.approved_revision else None
     out = []
@@ -85,6 +95,7 @@ def render_body(
         ]
         out.append("")
     out += _criteria(report)
+    out += _roles(state, report)
     out += ["## Changed files", "", *_files(state, stat), "", "## Who decided", "", *_approvals(state), ""]
     out += [
         "## Evidence",

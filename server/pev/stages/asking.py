@@ -11,7 +11,7 @@ from typing import Any, Final
 from pev.core import Core
 from pev.errors import BudgetSpent, InvalidInput, ModelUnavailable
 from pev.events import Actor, Kind, NewEvent
-from pev.models import Caller, Role, RunId, Source, hash_json, run_stream
+from pev.models import Caller, ObjectId, Role, RunId, Source, hash_json, run_stream
 from pev.roles.asker import Asker, Message, Said, ToolSpec
 from pev.roles.brief import Brief
 from pev.run import RunState
@@ -26,17 +26,23 @@ class Asking:
         self._core = core
         self.asker = asker
 
-    async def begin(self, caller: Caller, run_id: RunId, brief: Brief) -> str:
+    async def begin(self, caller: Caller, run_id: RunId, brief: Brief, *, about: str = "-") -> str:
         """Record that a model is asked in a role, and give the nonce that its answer must carry.
 
-        Raises BudgetSpent where the run's loop may ask no more.
+        `about` is the snapshot that it is asked about, which the nonce then names. Raises BudgetSpent where
+        the run's loop may ask no more.
         """
         state = await self._core.state(run_id)
         require_budget(state)
-        nonce = f"{brief.role}.{secrets.token_urlsafe(24)}"
+        nonce = f"{brief.role}.{about}.{secrets.token_urlsafe(24)}"
         body = {"nonce": nonce, "role": brief.role.value, "brief": hash_json([brief.system, brief.prompt])}
         await self._core.append(run_stream(run_id), [_event(Kind.MODEL_ASKED, caller, brief.role, body)])
         return nonce
+
+    @staticmethod
+    def about(nonce: str) -> ObjectId:
+        """Give the snapshot that a nonce of ours names."""
+        return ObjectId(nonce.split(".", 2)[1])
 
     async def take(
         self,

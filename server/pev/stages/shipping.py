@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from pev.core import Core
-from pev.errors import NotPassed, PevError, RunStateRefused
+from pev.account import obstacles
+from pev.errors import NotPassed, PevError, ReviewMissing, RunStateRefused
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import GateReport, Outcome
+from pev.gate.policy import load_policy
 from pev.forge.body import render_body
 from pev.forge.interface import Forge, PrRequest
 from pev.forge.local import LocalForge
@@ -43,6 +45,7 @@ class Shipping:
             )
         depot, snapshot = await self._verifying.snapshot(state)
         report = await self._passed(state, snapshot)
+        await self._require_roles(state, depot, snapshot)
         if state.status is Status.PR_OPEN and state.pr is not None and state.pr.tree == snapshot:
             return state, await self.body(state, depot, report, state.pr.commit)
         commit = await self._commit(state, depot, snapshot)
@@ -102,6 +105,15 @@ class Shipping:
                 f"the plan of run {state.id} is not approved", hint="Call request_decision."
             )
         return report
+
+    async def _require_roles(self, state: RunState, depot: Depot, snapshot: ObjectId) -> None:
+        """Raise ReviewMissing while a role that must have judged the snapshot has not, or rejects it."""
+        roles = (await load_policy(depot, state.trusted_commit)).policy.roles
+        missing = obstacles(state, snapshot, require=roles.require, different=roles.different)
+        if missing:
+            raise ReviewMissing(
+                "; ".join(missing), hint="Call review_change, or ask a person: request_decision."
+            )
 
     async def _commit(self, state: RunState, depot: Depot, snapshot: ObjectId) -> ObjectId:
         message = f"{_title(state)}\n\nPEV-Run: {state.id}\nPEV-Snapshot: {snapshot}\n"
