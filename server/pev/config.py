@@ -122,6 +122,32 @@ class TrailSettings(BaseModel):
         return self
 
 
+class ProviderSettings(BaseModel):
+    """A model of the operator's own, for roles where no host lends one. The key is named here, never written.
+
+    `model` is `service:name`, as pydantic-ai writes it. The key is in the variable `key_env`, or what the
+    program `key_command` prints; without both the service's own variable counts. `max_…` bound what a loop
+    may cost between two decisions of a person, `call_s` is the longest single answer, in seconds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(min_length=1, max_length=200)
+    key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_]\w*$")
+    key_command: tuple[str, ...] = ()
+    base_url: Url | None = None
+    max_calls: int = Field(default=200, ge=1, le=100_000)
+    max_tokens: int = Field(default=4_000_000, ge=1)
+    max_seconds: float = Field(default=14_400.0, gt=0)
+    call_s: float = Field(default=300.0, gt=0, le=3_600)
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.key_env is not None and self.key_command:
+            raise ValueError("give one of key_env and key_command")
+        return self
+
+
 class Config(BaseSettings):
     """What the operator decided. Durations are in seconds, sizes in bytes."""
 
@@ -161,7 +187,14 @@ class Config(BaseSettings):
     pass_env: tuple[str, ...] = ()
     allowed_signers: Folder | None = None
     auth: AuthSettings | None = None
+    provider: ProviderSettings | None = None
     trail: TrailSettings = TrailSettings()
+
+    @model_validator(mode="after")
+    def _no_command_sees_the_key(self) -> Self:
+        if self.provider is not None and self.provider.key_env in self.pass_env:
+            raise ValueError(f"pass_env names {self.provider.key_env}, which holds the provider's key")
+        return self
 
     @field_validator("repos")
     @classmethod

@@ -196,9 +196,11 @@ async def open_engine(
     from pev.core import Core
     from pev.repos.catalog import Catalog
     from pev.sandbox.select import choose_sandbox
+    from pev.trail.redact import Redactor
     from pev.trail.store import Trail
 
-    trail = await anyio.to_thread.run_sync(lambda: Trail.open(config.trail_file))
+    redactor = Redactor(literals=asker.secrets) if asker is not None else None
+    trail = await anyio.to_thread.run_sync(lambda: Trail.open(config.trail_file, redactor=redactor))
     try:
         catalog = await Catalog.of(config.repos, working_directory=cwd, allow_roots=config.allow_roots)
         core = Core(config=config, trail=trail, catalog=catalog, sandbox=choose_sandbox(config))

@@ -15,6 +15,7 @@ from mcp.server.request_state import RequestStateSecurity
 from pev import __version__
 from pev.config import Config
 from pev.models import Role
+from pev.roles.asker import Asker
 from pev_prompts import PROMPTS
 from pev_resources import RESOURCES
 from pev_server.deps import HOLDER, ROLE, get_caller
@@ -34,18 +35,23 @@ INSTRUCTIONS: Final = (
 
 
 def create_app(
-    config: Config, *, cwd: Path | None = None, local: bool = True, role: Role | None = None
+    config: Config,
+    *,
+    cwd: Path | None = None,
+    local: bool = True,
+    role: Role | None = None,
+    asker: Asker | None = None,
 ) -> FastMCP[Any]:
     """Make the server over the operator's configuration.
 
     `cwd` may name one more allowed repository. `local` says that the client is on this machine and starts us
     itself (stdio): only then may it declare roots. With a `role` every session holds it, and is offered only
-    what belongs to it.
+    what belongs to it. `asker` stands in for the model that the operator configured.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
-        async with EngineHolder(config, cwd) as holder:
+        async with EngineHolder(config, cwd, asker) as holder:
             yield {HOLDER: holder, ROLE: role}
 
     security = RequestStateSecurity(

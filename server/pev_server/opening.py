@@ -16,6 +16,7 @@ import anyio
 from pev.config import Config
 from pev.engine import Engine, open_engine
 from pev.errors import PevError
+from pev.roles.asker import Asker
 
 log = logging.getLogger("pev.server")
 WARM_AFTER_S: Final = 1.0
@@ -24,8 +25,9 @@ WARM_AFTER_S: Final = 1.0
 class EngineHolder:
     """The engine of one server. Used as a context; leaving it closes the engine."""
 
-    def __init__(self, config: Config, cwd: Path | None) -> None:
+    def __init__(self, config: Config, cwd: Path | None, asker: Asker | None = None) -> None:
         self._config = config
+        self._asker = asker
         self._cwd = cwd
         self._stack = AsyncExitStack()
         self._lock = anyio.Lock()
@@ -51,7 +53,9 @@ class EngineHolder:
         """Give the engine, opened now if it is not yet. Raises TrailUnavailable and its like."""
         async with self._lock:
             if self._engine is None:
-                self._engine = await self._stack.enter_async_context(open_engine(self._config, cwd=self._cwd))
+                asker = self._asker or await _configured(self._config)
+                opening = open_engine(self._config, cwd=self._cwd, asker=asker)
+                self._engine = await self._stack.enter_async_context(opening)
                 self._engine.repair_later()
             return self._engine
 
@@ -61,3 +65,12 @@ class EngineHolder:
             await self.engine()
         except PevError as exc:
             log.warning("the engine cannot be opened yet: %s", exc)
+
+
+async def _configured(config: Config) -> Asker | None:
+    """Give the operator's model; its module is imported where there is one."""
+    if config.provider is None:
+        return None
+    from pev_server.provider import provider_of
+
+    return await provider_of(config)

@@ -9,16 +9,22 @@ from fastmcp import Client
 
 from pev.config import load_config
 from pev.models import Role
+from pev.roles.asker import Asker
 from pev_server.app import create_app
 from support.clients import Era
 
 
 @asynccontextmanager
 async def session(
-    cwd: Path, role: Role | None = None, *, era: Era = "auto", **options: Any
+    cwd: Path,
+    role: Role | None = None,
+    *,
+    era: Era = "auto",
+    asker: Asker | None = None,
+    **options: Any,
 ) -> AsyncIterator[Client[Any]]:
     """Connect a client to a server of ours, in this process, whose sessions hold a role."""
-    app = create_app(load_config(), cwd=cwd, role=role)
+    app = create_app(load_config(), cwd=cwd, role=role, asker=asker)
     async with Client(app, mode=era, timeout=120, **options) as client:
         yield client
 

@@ -19,8 +19,8 @@ from pev_server.deps import RunIdText, get_caller, get_decisions, get_engine, ge
 
 _WRITE: Final = "No model can be asked here ({why}). Follow the brief, then call submit_review."
 _ELSEWHERE: Final = (
-    "No model can be asked here ({why}), and the author of a change does not review it. A session of the {role}"
-    " role does: pev serve --role {role}."
+    "No model can be asked here ({why}), and the author of a change does not review it. A session of the"
+    " {role} role does: pev serve --role {role}."
 )
 
 

@@ -72,6 +72,10 @@ class Asker(Protocol):
     def model(self) -> str:
         """The name of the model."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be stored: the trail takes it out of everything."""
+
     async def ask(
         self,
         system: str,
