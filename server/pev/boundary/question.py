@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from pev.boundary.escalation import Attempt, escalation_text
 from pev.account import rejections
+from pev.boundary.escalation import Attempt, escalation_text
 from pev.errors import DecisionInvalid, InvalidInput
 from pev.findings import GateReport
 from pev.models import Boundary, Digest, Model, RunId, Verdict, digest_of, hash_json
@@ -101,7 +101,7 @@ def _within(text: str, indent: str) -> str:
     return text.replace("\n", f"\n{indent}")
 
 
-def _seen(state: RunState) -> PlanRevision | None:
+def revision_seen(state: RunState) -> PlanRevision | None:
     """Give the newest revision that a person has decided on: all of it was before their eyes."""
     decided = {one.subject for one in state.approvals if one.boundary is Boundary.PLAN}
     found = [one for one in state.revisions[:-1] if one.plan_hash in decided]
@@ -115,7 +115,7 @@ def plan_text(state: RunState, newest: PlanRevision) -> str:
     submits two in a row hides nothing.
     """
     whole = to_markdown(newest.plan, revision=newest.revision)
-    seen = _seen(state)
+    seen = revision_seen(state)
     if seen is None:
         return whole
     changes = compare_plans(seen.plan, newest.plan)
@@ -220,6 +220,12 @@ def ask_merge(state: RunState, report: GateReport) -> Question:
         fields=_decision_fields(_PLAN_VERDICTS, "what to change, or why not"),
         verdicts=_PLAN_VERDICTS,
     )
+
+
+def poses_question(state: RunState) -> bool:
+    """Say whether a run waits for a person."""
+    waits = (Status.AWAITING_ANSWERS, Status.AWAITING_APPROVAL, Status.ESCALATED)
+    return state.status in waits or state.awaits_merge_decision
 
 
 def build_question(

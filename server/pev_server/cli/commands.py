@@ -2,7 +2,7 @@
 
 import typer
 
-from pev_server.cli import deciding, gating, hosts, looking, setup, trailing
+from pev_server.cli import approvals, deciding, gating, hosts, looking, setup, trailing
 
 
 def register(app: typer.Typer) -> None:
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command("reject")(deciding.reject)
     app.command("decide")(deciding.decide)
     app.command("decision")(deciding.decision)
+    app.command("approvals")(approvals.approvals)
     app.command("trust")(deciding.trust)
     app.add_typer(trailing.app, name="trail")
     app.command("init")(setup.init)

@@ -1,0 +1,113 @@
+"""All that a person may want to read before they decide on a run, in one value."""
+
+from functools import partial
+from typing import Final
+
+import anyio
+
+from pev.boundary.desk import Desk
+from pev.boundary.question import Question, poses_question, revision_seen
+from pev.core import Core
+from pev.errors import PevError
+from pev.events import Event
+from pev.findings import GateReport
+from pev.models import Caller, Model, RunId, Scope, require_scope
+from pev.plan import Change, compare_plans
+from pev.run import RunState
+from pev.text import one_line
+from pev.trail.query import TrailQuery
+
+MAX_DIFF: Final = 200_000
+_MAX_EVENTS: Final = 100
+_MAX_RUNS: Final = 200
+_TOLD: Final = ("why", "tool", "outcome", "reason", "task", "path", "argv")
+
+
+class Happening(Model):
+    """One event of a run, in a line."""
+
+    event: int
+    at: str
+    kind: str
+    who: str
+    what: str
+
+
+class Dossier(Model):
+    """A run, the question that it poses, and what led there.
+
+    `changes` is the difference of the newest plan to revision `since`, which a person has decided on; `diff`
+    is the change that the newest gate judged, against the base.
+    """
+
+    state: RunState
+    question: Question | None
+    report: GateReport | None
+    since: int | None = None
+    changes: tuple[Change, ...] = ()
+    diff: str = ""
+    history: tuple[Happening, ...] = ()
+
+
+async def waiting(core: Core, caller: Caller) -> tuple[RunState, ...]:
+    """Give the runs that wait for a person, the newest first."""
+    require_scope(caller, Scope.READ)
+    page = await anyio.to_thread.run_sync(partial(core.trail.runs, open_only=True, limit=_MAX_RUNS))
+    return tuple(state for state in page.runs if poses_question(state))
+
+
+async def open_dossier(core: Core, desk: Desk, caller: Caller, run_id: RunId) -> Dossier:
+    """Read everything about a run; the question that it poses counts as asked now. Raises RunUnknown."""
+    require_scope(caller, Scope.READ)
+    question = await desk.question(run_id, caller)
+    state = await core.state(run_id)
+    report = await core.report(state)
+    seen = revision_seen(state)
+    changes = compare_plans(seen.plan, state.revision.plan) if seen and state.revision else ()
+    return Dossier(
+        state=state,
+        question=question,
+        report=report,
+        since=seen.revision if seen else None,
+        changes=changes,
+        diff=await _diff(core, state, report),
+        history=await _history(core, run_id),
+    )
+
+
+async def _diff(core: Core, state: RunState, report: GateReport | None) -> str:
+    """Give the diff that was judged, not what lies in the worktree now."""
+    if report is None:
+        return ""
+    try:
+        kept = core.kept(state)
+        base = await kept.tree_of(state.base_commit)
+        return await kept.diff(base, report.snapshot, limit_bytes=MAX_DIFF)
+    except PevError as exc:
+        return f"The diff cannot be shown: {exc.message}"
+
+
+async def _history(core: Core, run_id: RunId) -> tuple[Happening, ...]:
+    query = TrailQuery(run=run_id, limit=_MAX_EVENTS, newest_first=True)
+    page = await anyio.to_thread.run_sync(core.trail.query, query)
+    return tuple(
+        Happening(
+            event=one.seq,
+            at=one.at[:19].replace("T", " "),
+            kind=one.kind.value,
+            who=one.actor.principal,
+            what=_told(one),
+        )
+        for one in page.events
+    )
+
+
+def _told(event: Event) -> str:
+    payload = event.payload or {}
+    if "approval" in payload:
+        approval = payload["approval"]
+        return one_line(f"{approval['verdict']} through {approval['channel']}: {approval['comment']}", 160)
+    for name in _TOLD:
+        if name in payload:
+            return one_line(f"{name}: {payload[name]}", 160)
+    return ""

@@ -1,0 +1,244 @@
+"""What the page shows of runs: the list of those that wait, and everything about one."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pev.boundary.dossier import Dossier
+from pev.boundary.question import FormField, Question
+from pev.findings import Effect, Finding, GateReport
+from pev.models import Boundary, Verdict
+from pev.plan import Change, Plan
+from pev.run import RunState
+from pev.text import one_line
+from pev_server.web.layout import document
+from pev_server.web.markup import Markup, join, tag
+
+_NOTHING: Final = Markup("")
+_LABELS: Final[dict[Boundary, dict[Verdict, str]]] = {
+    Boundary.PLAN: {
+        Verdict.APPROVE: "Approve this plan",
+        Verdict.CHANGE: "Ask for changes",
+        Verdict.REJECT: "Reject and end the run",
+    },
+    Boundary.ESCALATION: {
+        Verdict.RETRY: "Try again with this guidance",
+        Verdict.ALLOW: "Let the ticked findings through",
+        Verdict.CHANGE: "Back to the plan",
+        Verdict.TAKE_OVER: "Take over (the worktree stays)",
+        Verdict.REJECT: "Abandon the run",
+    },
+    Boundary.MERGE: {
+        Verdict.APPROVE: "Open the pull request",
+        Verdict.CHANGE: "Ask for changes",
+        Verdict.REJECT: "Reject and end the run",
+    },
+}
+_CLASSES: Final = {Verdict.APPROVE: "yes", Verdict.REJECT: "no"}
+_ASKS: Final = {
+    Boundary.PLAN: "A decision on the plan",
+    Boundary.ESCALATION: "A decision on what the gate found",
+    Boundary.MERGE: "A decision before the pull request",
+}
+
+
+def list_page(states: Sequence[RunState], *, base: str, who: str) -> str:
+    """Build the list of the runs that wait for a person."""
+    rows = [
+        tag(
+            "tr",
+            tag("td", tag("a", one_line(state.task, 160), href=f"{base}runs/{state.id}")),
+            tag("td", state.repo_name),
+            tag("td", state.status.value.replace("_", " ")),
+            tag("td", state.updated_at[:16].replace("T", " ")),
+        )
+        for state in states
+    ]
+    head = tag("tr", [tag("th", name) for name in ("task", "repository", "stands at", "since (UTC)")])
+    table = tag("table", head, rows) if rows else tag("p", "No run waits for a person.")
+    return document(
+        "Runs that wait", tag("h1", "Runs that wait for you"), tag("section", table), base=base, who=who
+    )
+
+
+def run_page(found: Dossier, *, base: str, who: str, csrf: str, unsigned: str = "") -> str:
+    """Build the page of a run; `unsigned` says why it offers no decision, if it does not."""
+    state = found.state
+    facts = f"run {state.id} in {state.repo_name}, from {state.base_ref} at {state.base_commit[:12]}"
+    parts = [tag("h1", one_line(state.task, 300)), tag("p", facts, class_="facts")]
+    if state.base_commit != state.trusted_commit:
+        parts.append(tag("p", f"The base is not the trusted ref {state.trusted_ref}.", class_="high"))
+    question = found.question
+    if question is None:
+        status = state.status.value.replace("_", " ")
+        parts.append(tag("section", tag("p", f"Nothing is to be decided: the run is {status}.")))
+    parts += _plan(found)
+    if found.report is not None:
+        parts.append(_gate(found.report))
+    if question is not None:
+        parts.append(_ask(question, found, f"{base}runs/{state.id}", csrf, unsigned))
+    parts += [_diff(found.diff), _history(found)]
+    return document(f"Run {state.id}", *parts, base=base, who=who)
+
+
+def _plan(found: Dossier) -> list[Markup]:
+    newest = found.state.revision
+    if newest is None:
+        return []
+    title = f"Plan, revision {newest.revision}"
+    whole = _whole_plan(newest.plan)
+    if found.since is None or not found.changes:
+        return [tag("section", tag("h2", title), whole)]
+    changed = tag(
+        "section",
+        tag("h2", f"{title}: what changed since revision {found.since}"),
+        tag("p", tag("strong", "Goal. "), newest.plan.goal),
+        [_change(one) for one in found.changes],
+        tag("details", tag("summary", "The whole plan"), whole),
+    )
+    return [changed]
+
+
+def _change(one: Change) -> Markup:
+    was = tag("span", "- ", one.before, class_="was") if one.before is not None else _NOTHING
+    now = tag("span", "+ ", one.after, class_="now") if one.after is not None else _NOTHING
+    return join(tag("p", tag("strong", one.name)), was, now)
+
+
+def _whole_plan(plan: Plan) -> Markup:
+    steps = [
+        tag(
+            "tr",
+            tag("td", tag("code", step.id)),
+            tag("td", tag("span", step.risk.value, class_=f"badge {step.risk.value}")),
+            tag("td", step.description),
+            tag("td", [tag("div", tag("code", path)) for path in step.files_touched]),
+        )
+        for step in plan.steps
+    ]
+    head = tag("tr", [tag("th", name) for name in ("step", "risk", "what", "files")])
+    answers = [tag("li", f"{one.question} → {one.answer}") for one in plan.answers]
+    return join(
+        tag("p", tag("strong", "Goal. "), plan.goal),
+        tag("p", tag("strong", "Approach. "), plan.approach),
+        tag("p", tag("strong", "Not part of it")),
+        tag("ul", [tag("li", one) for one in plan.non_goals]),
+        tag("table", head, steps),
+        tag("p", tag("strong", "Done when")),
+        tag("ul", [tag("li", one.description) for one in plan.acceptance_criteria]),
+        join(tag("p", tag("strong", "Answered")), tag("ul", answers)) if answers else _NOTHING,
+    )
+
+
+def _gate(report: GateReport) -> Markup:
+    checks = [
+        tag(
+            "tr",
+            tag("td", check.check),
+            tag("td", tag("span", check.outcome.value, class_=f"badge {check.outcome.value}")),
+            tag("td", check.reason),
+        )
+        for check in report.checks
+    ]
+    told = [_finding(one) for one in _weighing(report)]
+    findings = join(tag("p", tag("strong", "Findings")), tag("ul", told)) if told else _NOTHING
+    outcome = tag("span", report.outcome.value, class_=f"badge {report.outcome.value}")
+    return tag("section", tag("h2", "Gate ", outcome), tag("table", checks), findings)
+
+
+def _weighing(report: GateReport) -> list[Finding]:
+    return [one for one in report.findings if one.counts() and one.effect is not Effect.NOTES]
+
+
+def _place(one: Finding) -> str:
+    return f"{one.path}:{one.line}" if one.line else one.path or "-"
+
+
+def _finding(one: Finding) -> Markup:
+    held = " (held)" if one.effect is Effect.HOLDS else ""
+    return tag("li", tag("code", f"{one.check}/{one.rule}{held} {_place(one)}"), " ", one.message)
+
+
+def _ask(question: Question, found: Dossier, action: str, csrf: str, unsigned: str) -> Markup:
+    exact = tag(
+        "details",
+        tag("summary", "The text that the decision is bound to"),
+        tag("pre", question.text),
+        open=question.boundary is Boundary.ESCALATION,
+    )
+    title = tag("h2", _ASKS[question.boundary] if question.verdicts else "Questions before there is a plan")
+    if unsigned:
+        return tag("section", title, tag("p", unsigned), exact, class_="ask")
+    hidden = [
+        tag("input", type="hidden", name="csrf", value=csrf),
+        tag("input", type="hidden", name="nonce", value=question.nonce),
+    ]
+    body = _decision(question, found) if question.verdicts else _answers(question)
+    form = tag("form", hidden, body, method="post", action=action, autocomplete="off")
+    return tag("section", title, form, exact, class_="ask")
+
+
+def _answers(question: Question) -> Markup:
+    fields = [join(tag("label", field.title, for_=field.name), _field(field)) for field in question.fields]
+    return join(*fields, tag("div", tag("button", "Answer", class_="yes"), class_="row"))
+
+
+def _field(field: FormField) -> Markup:
+    if not field.choices:
+        return tag("input", type="text", id=field.name, name=field.name, required=True)
+    options = [tag("option", "choose", value="")]
+    options += [tag("option", choice, value=choice) for choice in field.choices]
+    return tag("select", options, id=field.name, name=field.name, required=True)
+
+
+def _decision(question: Question, found: Dossier) -> Markup:
+    labels = _LABELS[question.boundary]
+    buttons = [
+        tag("button", labels[one], name="decision", value=one.value, class_=_CLASSES.get(one))
+        for one in question.verdicts
+    ]
+    comment = next(field for field in question.fields if field.name == "comment")
+    return join(
+        _ticks(found.report) if Verdict.ALLOW in question.verdicts and found.report else _NOTHING,
+        tag("label", f"Comment: {comment.description}", for_="comment"),
+        tag("textarea", id="comment", name="comment", rows="3", maxlength="10000"),
+        tag("div", buttons, class_="row"),
+    )
+
+
+def _ticks(report: GateReport) -> Markup:
+    ticks = [
+        tag(
+            "label",
+            tag("input", type="checkbox", name="findings", value=one.fingerprint),
+            tag("span", tag("code", f"{one.check}/{one.rule} {_place(one)}"), " ", one.message),
+            class_="tick",
+        )
+        for one in _weighing(report)
+    ]
+    return join(tag("p", tag("strong", "Let through on this snapshot")), *ticks) if ticks else _NOTHING
+
+
+def _diff(diff: str) -> Markup:
+    if not diff:
+        return _NOTHING
+    lines = [join(tag("span", line, class_=_class_of(line)), "\n") for line in diff.splitlines()]
+    return tag("section", tag("h2", "The change that was judged"), tag("pre", lines))
+
+
+def _class_of(line: str) -> str | None:
+    if line.startswith(("diff ", "index ", "--- ", "+++ ")):
+        return "file"
+    return {"+": "add", "-": "del", "@": "hunk"}.get(line[:1])
+
+
+def _history(found: Dossier) -> Markup:
+    rows = [
+        tag(
+            "tr",
+            [tag("td", cell, class_="fit") for cell in (str(one.event), one.at, one.kind, one.who)],
+            tag("td", one.what),
+        )
+        for one in found.history
+    ]
+    head = tag("tr", [tag("th", name) for name in ("event", "time (UTC)", "kind", "who", "what")])
+    return tag("section", tag("h2", "What happened, the newest first"), tag("table", head, rows))
