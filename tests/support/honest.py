@@ -56,7 +56,7 @@ class Bench:
             begun = time.monotonic()
             report = anyio.run(self._judge, case, repo, commit, top / "state")
             return verdict_of(case, report, time.monotonic() - begun, files, lines)
-        except (RuntimeError, PevError, OSError, TimeoutError) as broken:
+        except (RuntimeError, PevError, OSError, TimeoutError, ExceptionGroup) as broken:
             said = f"{type(broken).__name__}: {broken}"
             return Verdict(case, "broken", said, time.monotonic() - begun)
         finally:

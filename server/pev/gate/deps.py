@@ -21,6 +21,7 @@ from pev.gate.lookalikes import twin_of
 from pev.gate.manifests import other_manifests
 from pev.gate.reading import reader_of
 from pev.gate.requirements import Declared, read_declared
+from pev.gate.syntax import grow_requirement
 from pev.models import ObjectId
 
 _INDEX_HELP: Final = "Use the index that the operator configured."
@@ -166,7 +167,7 @@ def _form_findings(make: FindingMaker, sides: _Sides) -> list[Finding]:
     ]
     found += _twins(make, sides)
     for line in sides.fresh("wanted"):
-        one = Requirement(line)
+        one = grow_requirement(line)
         name = canonicalize_name(one.name)
         if sides.new.has_lock and not _locked(sides.new, one, name):
             found.append(
@@ -219,7 +220,7 @@ def _locked(declared: Declared, one: Requirement, name: str) -> bool:
 def _place(declared: Declared, package: str) -> str | None:
     """Give the file in which a package is declared, or None if another one brings it."""
     for line in declared.wanted:
-        if canonicalize_name(Requirement(line).name) == package:
+        if canonicalize_name(grow_requirement(line).name) == package:
             return declared.where.get(line)
     return declared.where.get(f"{package} (locked)")
 

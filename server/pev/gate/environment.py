@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 from anyio import to_thread
-from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -29,6 +28,7 @@ from pev.gate.interface import Depot
 from pev.gate.network import index_key, network_env
 from pev.gate.reading import reader_of
 from pev.gate.requirements import NARROWER, Declared, ReadFile, read_declared
+from pev.gate.syntax import grow_requirement
 from pev.gate.tools import program, version_of
 from pev.models import Digest, Model, ObjectId, hash_json
 from pev.repos.lock import locked
@@ -304,7 +304,8 @@ def _pins(declared: Declared) -> list[str]:
 
 def _test_tools(declared: Declared) -> list[str]:
     """Give pytest and pytest-cov: our versions, unless the project chooses its own."""
-    chosen = {canonicalize_name(Requirement(line).name) for line in declared.wanted} | declared.locked.keys()
+    named = {canonicalize_name(grow_requirement(line).name) for line in declared.wanted}
+    chosen = named | declared.locked.keys()
     if "pytest" in chosen:
         # 6.2.0 needs a newer pluggy than it says, and an old pytest is pinned with an old one
         return ["pytest", "pytest-cov>=4.1,!=6.2.0"]

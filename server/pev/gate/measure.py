@@ -280,7 +280,7 @@ class Measurer:
                 return clock, _missed(measured, reach)
             except PevError as exc:
                 return clock, Measured(unmeasured=str(exc), outside=True)
-            except (RecursionError, MemoryError) as exc:
+            except (RecursionError, MemoryError, SystemError) as exc:
                 return clock, Measured(
                     unmeasured=f"the change is too much for this check: {type(exc).__name__}"
                 )

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from pev.gate.demands import EnvironmentSettings
 from pev.gate.locks import OTHERS, WHOLE, Lock, read_lock
 from pev.gate.poetry import poetry_lines
 from pev.gate.setup_script import required
+from pev.gate.syntax import grow_requirement
 from pev.models import Model
 
 _Wants = Callable[[str], bool]
@@ -88,7 +89,7 @@ class Declared(Model):
 
     def names(self) -> set[str]:
         """Give the canonical names of everything that is wanted."""
-        return {canonicalize_name(Requirement(line).name) for line in self.wanted}
+        return {canonicalize_name(grow_requirement(line).name) for line in self.wanted}
 
 
 class _Collector:
@@ -108,7 +109,7 @@ class _Collector:
             self.add_odd(line, file)
             return
         try:
-            one = Requirement(line)
+            one = grow_requirement(line)
         except InvalidRequirement:
             self.add_odd(line, file)
             return
@@ -200,7 +201,7 @@ def _declared(
     got: _Collector, own: str, locked: dict[str, tuple[str, ...]], locks: tuple[str, ...] = ()
 ) -> Declared:
     return Declared(
-        wanted=tuple(line for line in got.wanted if canonicalize_name(Requirement(line).name) != own),
+        wanted=tuple(line for line in got.wanted if canonicalize_name(grow_requirement(line).name) != own),
         constraints=tuple(got.constraints),
         direct=tuple(got.direct),
         indexes=tuple(got.indexes),
