@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from pev.events import Actor, Event, Kind
+from pev.events import Event
 from pev.models import Digest, Model
 from pev.plan import check_repo_path
 
 MAX_SIDE: Final = 1_000
+_OWN_SIDES: Final = ("tool", "check", "outcome")
 _PATH_FIELDS: Final = frozenset({"path", "paths", "files", "changed_files", "files_touched"})
 PATH_FIELD: Final = re.compile(rb'"(?:paths?|files|changed_files|files_touched)":')
 """What a payload's canonical bytes hold if it tells of a path."""
@@ -43,17 +44,19 @@ def tags_of(event: Event, repo: str | None) -> list[str]:
 
     A path comes with every folder above it, ending in `/`.
     """
-    base = base_tags(event.stream, event.kind, event.actor, repo)
+    who = event.actor.role.value, event.actor.principal
+    base = base_tags(event.stream, event.kind.value, who, repo)
     return sorted({*base, *payload_tags(event.payload or {})})
 
 
-def base_tags(stream: str, kind: Kind, actor: Actor, repo: str | None) -> set[str]:
-    """Give the sides that an event has whatever its payload says."""
+def base_tags(stream: str, kind: str, who: tuple[str, str], repo: str | None) -> set[str]:
+    """Give the sides that an event has whatever its payload says; `who` is role and principal."""
+    role, principal = who
     sides = [
         ("stream", stream),
-        ("kind", kind.value),
-        ("role", actor.role.value),
-        ("principal", actor.principal),
+        ("kind", kind),
+        ("role", role),
+        ("principal", principal),
         ("repo", repo),
     ]
     return {tag(side, value) for side, value in sides if value is not None and 0 < len(value) <= MAX_SIDE}
@@ -61,14 +64,19 @@ def base_tags(stream: str, kind: Kind, actor: Actor, repo: str | None) -> set[st
 
 def payload_tags(payload: dict[str, Any], *, has_paths: bool = True) -> set[str]:
     """Give the sides that a payload tells of; it is not searched for paths unless `has_paths`."""
-    sides: list[tuple[str, Any]] = [(side, payload.get(side)) for side in ("tool", "check", "outcome")]
-    if "checks" in payload:
-        sides += [("check", one.get("check")) for one in _objects(payload["checks"])]
+    tags: set[str] = set()
+    for side in _OWN_SIDES:
+        if side in payload and _is_side(payload[side]):
+            tags.add(f"{side}:{payload[side]}")
+    for one in _objects(payload.get("checks")):
+        if _is_side(one.get("check")):
+            tags.add(tag("check", one["check"]))
     if has_paths:
-        sides += [("path", one) for path in _paths(payload) for one in _with_folders(path)]
-    return {
-        tag(side, value) for side, value in sides if isinstance(value, str) and 0 < len(value) <= MAX_SIDE
-    }
+        found: list[str] = []
+        _collect_paths(payload, found)
+        for path in found:
+            tags.update(_path_tags(path))
+    return tags
 
 
 def findings_of(payload: dict[str, Any] | None) -> Iterator[Sighting]:
@@ -85,22 +93,34 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def _is_side(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_SIDE
+
+
 @lru_cache(maxsize=16_384)
-def _with_folders(path: str) -> tuple[str, ...]:
+def _path_tags(path: str) -> tuple[str, ...]:
+    """Give the tags of a path and of every folder above it; none if it is no path in a repository."""
     try:
         clean = check_repo_path(path)
     except ValueError:
         return ()
-    return (clean, *(clean[: at + 1] for at, char in enumerate(clean[:-1]) if char == "/"))
+    folders = [clean[: at + 1] for at, char in enumerate(clean[:-1]) if char == "/"]
+    return tuple(tag("path", one) for one in (clean, *folders) if len(one) <= MAX_SIDE)
 
 
-def _paths(value: Any, *, named: bool = False) -> Iterator[str]:
-    if isinstance(value, str):
-        if named:
-            yield value
-    elif isinstance(value, dict):
+def _collect_paths(value: Any, into: list[str], *, named: bool = False) -> None:
+    """Gather every text that stands under the name of a path, however deep."""
+    if isinstance(value, dict):
         for key, item in value.items():
-            yield from _paths(item, named=key in _PATH_FIELDS)
+            if isinstance(item, str):
+                if key in _PATH_FIELDS:
+                    into.append(item)
+            elif isinstance(item, dict | list):
+                _collect_paths(item, into, named=key in _PATH_FIELDS)
     elif isinstance(value, list):
         for item in value:
-            yield from _paths(item, named=named)
+            if isinstance(item, str):
+                if named:
+                    into.append(item)
+            elif isinstance(item, dict | list):
+                _collect_paths(item, into, named=named)

@@ -42,6 +42,13 @@ class Keyring:
                     self._write((_fresh(self._origin or f"pev.local/{secrets.token_hex(8)}"),))
             return self._read()
 
+    def present(self) -> tuple[SignerKey, ...]:
+        """Give the keys, without making one. Raises ConfigInvalid as `keys` does."""
+        try:
+            return self._read()
+        except FileNotFoundError:
+            return ()
+
     def add(self) -> tuple[SignerKey, ...]:
         """Put a new key before the others, which go on signing; give all. Raises InvalidInput at eight."""
         self.keys()

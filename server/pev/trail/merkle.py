@@ -45,6 +45,12 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(LEAF + data).digest()
 
 
+def leaf_hashes(entries: Sequence[bytes]) -> list[bytes]:
+    """Hash many leaves."""
+    sha256 = hashlib.sha256
+    return [sha256(LEAF + data).digest() for data in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash an inner node (RFC 6962, section 2.1)."""
     return hashlib.sha256(NODE + left + right).digest()
@@ -191,6 +197,7 @@ class Frontier:
 
     def extend(self, leaves: Sequence[bytes]) -> list[tuple[int, int, list[bytes]]]:
         """Add many leaf hashes, and give the subtrees that they completed: level, first place, hashes."""
+        sha256 = hashlib.sha256
         complete: list[tuple[int, int, list[bytes]]] = []
         level, first, values = 0, self.size, list(leaves)
         while values:
@@ -201,7 +208,8 @@ class Frontier:
             if len(values) & 1:
                 self._edge[level, first + len(values) - 1] = values[-1]
             pairs = zip(values[::2], values[1::2], strict=False)
-            level, first, values = level + 1, first >> 1, [node_hash(left, right) for left, right in pairs]
+            values = [sha256(NODE + left + right).digest() for left, right in pairs]
+            level, first = level + 1, first >> 1
         self.size += len(leaves)
         return complete
 

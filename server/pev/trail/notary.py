@@ -82,14 +82,24 @@ class Notary:
         return write_proof(shown, seq, [bytes.fromhex(step) for step in path], head.note)
 
     def known_keys(self) -> tuple[VerifierKey, ...]:
-        """Give every verifier key that the log's own record names, also those that sign no longer."""
-        return tuple(dict.fromkeys(parse_vkey(vkey) for vkey, _ in self._key_events()))
+        """Give every verifier key that is the log's: those on its record, also retired ones, and the ring's.
+
+        The ring counts too, since a log that was rolled back has forgotten what it told of its keys.
+        """
+        recorded = [parse_vkey(vkey) for vkey, _ in self._key_events()]
+        return tuple(dict.fromkeys([*recorded, *(key.verifier for key in self._keyring.present())]))
 
     def signing_keys(self) -> tuple[VerifierKey, ...]:
         """Give the verifier keys of those that sign now, the newest first, once they are on record."""
         keys = self._keyring.keys()
         self._record_keys(keys)
         return tuple(key.verifier for key in keys)
+
+    def signers(self) -> tuple[SignerKey, ...]:
+        """Give the keys that sign now, the newest first, once they are on record."""
+        keys = self._keyring.keys()
+        self._record_keys(keys)
+        return keys
 
     def rotate(self, actor: Actor) -> VerifierKey:
         """Let a new key sign beside those that do, and give it."""

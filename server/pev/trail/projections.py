@@ -108,11 +108,16 @@ def parse_state(run: RunId, text: str) -> RunState:
         raise TrailCorrupt(f"stored state of run {run} cannot be read", hint=REBUILD) from exc
 
 
+def unknown_run(run: RunId) -> RunUnknown:
+    """Say that there is no such run, or none that may be seen: nobody can tell the two apart."""
+    return RunUnknown(f"no run {run!r} in the trail", hint="See `pev runs` or the resource pev://runs.")
+
+
 def read_state(connection: sqlite3.Connection, run: RunId) -> RunState:
     """Give the state of a run. Raises RunUnknown."""
     row = connection.execute("SELECT state FROM runs WHERE run = ?", (run,)).fetchone()
     if row is None:
-        raise RunUnknown(f"no run {run!r} in the trail", hint="See `pev runs` or the resource pev://runs.")
+        raise unknown_run(run)
     return parse_state(run, row[0])
 
 

@@ -73,7 +73,10 @@ def parse_proof(data: bytes) -> Proof:
     index = _INDEX.fullmatch(lines.pop(0) if lines else "")
     if index is None:
         raise _no_proof("it names no index")
-    return Proof(int(index[1]), tuple(parse_hash(line) for line in lines), note, stored)
+    proof = Proof(int(index[1]), tuple(parse_hash(line) for line in lines), note, stored)
+    if write_proof(stored, proof.index, proof.path, note) != text:
+        raise _no_proof("it is not written as proofs are")  # one event has one form
+    return proof
 
 
 def verify_proof(

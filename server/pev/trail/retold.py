@@ -5,6 +5,7 @@ only the events that change a state. Nothing is written.
 """
 
 import sqlite3
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +30,8 @@ _GROUPED: Final = (
 )
 _TAGS: Final = "SELECT tag, seq, typeof(seq) = 'integer' AND typeof(tag) = 'text' FROM tags ORDER BY tag, seq"
 _MAX_CACHED: Final = 50_000
+_OPENED: Final = Kind.RUN_OPENED.value.encode()
+_FOLDED: Final = frozenset(kind.value.encode() for kind in FOLDED)
 
 TagRows = list[tuple[Any, str, int]]
 
@@ -42,7 +45,7 @@ class _Run:
     is_erased: bool
     folded: list[int] = field(default_factory=list)
     version: int = 0
-    at: str = ""
+    at: bytes = b""
 
 
 class _CannotFollow(Exception):
@@ -66,8 +69,9 @@ class Retelling:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._tags: dict[str, list[int]] = {}
-        self._base: dict[tuple[str, Kind, str, str], tuple[Callable[[int], None], ...]] = {}
+        # arrays, which the garbage collector need not go through again and again
+        self._tags: dict[str, array[int]] = {}
+        self._base: dict[tuple[str, bytes, tuple[str, str]], tuple[Callable[[int], None], ...]] = {}
         self._runs: dict[str, _Run] = {}
         self._findings = connection.execute(_FINDINGS)
         self._stored: tuple[Any, ...] | None = self._findings.fetchone()
@@ -77,7 +81,7 @@ class Retelling:
     def take(self, one: Checked) -> None:
         """Take one event in."""
         run = self._run(one) if one.stream.startswith(_RUN) else None
-        key = one.stream, one.kind, one.actor.role, one.actor.principal
+        key = one.stream, one.kind, one.who
         adds = self._base.get(key)
         if adds is None:
             adds = self._base_of(one, run)
@@ -97,10 +101,10 @@ class Retelling:
         run = self._runs.get(one.stream)
         if run is None:
             repo = (one.payload or {}).get("repo")
-            erased = one.kind is Kind.RUN_OPENED and one.payload is None
+            erased = one.kind == _OPENED and one.payload is None
             run = _Run(one.seq, repo if isinstance(repo, str) else None, erased)
             self._runs[one.stream] = run
-        if one.kind in FOLDED:
+        if one.kind in _FOLDED:
             run.folded.append(one.seq)
         run.version, run.at = one.version, one.at
         return run
@@ -109,13 +113,13 @@ class Retelling:
         repo = one.stream.removeprefix(_REPO) if one.stream.startswith(_REPO) else None
         if run is not None:
             repo = run.repo
-        tags = base_tags(one.stream, one.kind, one.actor, repo)
+        tags = base_tags(one.stream, one.kind.decode(), one.who, repo)
         return tuple(self._numbers(tag).append for tag in tags)
 
-    def _numbers(self, tag: str) -> list[int]:
+    def _numbers(self, tag: str) -> "array[int]":
         numbers = self._tags.get(tag)
         if numbers is None:
-            numbers = self._tags[tag] = []
+            numbers = self._tags[tag] = array("q")
         return numbers
 
     def _take_findings(self, one: Checked) -> None:
@@ -168,7 +172,7 @@ class Retelling:
                 self._compare("approvals", _AN_APPROVAL, row)
         if state is None:
             raise _CannotFollow(run.opened, f"stream {stream} does not begin with {Kind.RUN_OPENED}")
-        return state.model_copy(update={"version": run.version, "updated_at": run.at})
+        return state.model_copy(update={"version": run.version, "updated_at": run.at.decode()})
 
     def _compare(self, table: str, select: str, row: tuple[Any, ...]) -> None:
         self._told[table].add(row[0])
@@ -199,11 +203,11 @@ class Retelling:
                 yield f"tags has {(tag, seq)!r}, which is of another type"
             found.setdefault(tag, []).append(seq)
         for tag in sorted({*self._tags, *found}, key=repr):
-            wanted, has = self._tags.get(tag, []), found.get(tag, [])
+            wanted, has = list(self._tags.get(tag, ())), found.get(tag, [])
             if wanted != has:
                 some = sorted({*wanted} ^ {*has}, key=repr)[:3]
                 yield f"tags says otherwise of {tag!r} than the log, for example at {some}"
 
 
-def _joined(numbers: list[int]) -> str:
+def _joined(numbers: "array[int]") -> str:
     return ",".join(map(str, numbers))

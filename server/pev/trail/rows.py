@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from pev.errors import TrailCorrupt
@@ -19,24 +18,22 @@ from pev.events import Actor, Event, Kind
 from pev.models import canonical
 from pev.trail.faults import FaultKind
 from pev.trail.log import event_of, payload_digest
-from pev.trail.merkle import leaf_hash
+from pev.trail.merkle import leaf_hashes
 
 BATCH: Final = 4_096
 _ROWS: Final = (
     "SELECT seq, CAST(stream AS BLOB), version, CAST(kind AS BLOB), CAST(at AS BLOB),"
     " CAST(envelope AS BLOB), CAST(salt AS BLOB), CAST(payload AS BLOB),"
-    " typeof(stream) || typeof(version) || typeof(kind) || typeof(at) || typeof(envelope) || typeof(salt)"
-    " || typeof(payload) FROM events WHERE seq >= ? AND seq < ? ORDER BY seq"
+    " typeof(stream) = 'text' AND typeof(version) = 'integer' AND typeof(kind) = 'text'"
+    " AND typeof(at) = 'text' AND typeof(envelope) = 'blob' AND typeof(salt) = 'blob'"
+    " AND typeof(payload) IN ('text', 'null') FROM events WHERE seq >= ? AND seq < ? ORDER BY seq"
 )
 _LEAVES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = 0 AND place >= ? AND place <= ?"
-_TYPES: Final = "textintegertexttextblobblob"
-_WHOLE: Final = _TYPES + "text"
-_ERASED: Final = _TYPES + "null"
 _SUFFIX: Final = (
     b',"at":"%b","kind":"%b","payload_digest":"%b","redacted":%b,"seq":%d,"stream":%b,"v":1,"version":%d}'
 )
 _PREFIX: Final = b'{"actor":'
-_KINDS: Final = {kind.value.encode(): kind for kind in Kind}
+_KINDS: Final = frozenset(kind.value.encode() for kind in Kind)
 _MAX_CACHED: Final = 100_000
 _END: Final = 2**63 - 1
 
@@ -44,7 +41,7 @@ Report = Callable[[FaultKind, str, int | None], None]
 
 
 class Row(NamedTuple):
-    """One event as it lies in the file; `types` names what SQLite holds it as."""
+    """One event as it lies in the file; `is_typed` says that SQLite holds each column as it was written."""
 
     seq: int
     stream: bytes
@@ -54,7 +51,7 @@ class Row(NamedTuple):
     envelope: bytes
     salt: bytes
     payload: bytes | None
-    types: str
+    is_typed: int
 
 
 class Batch(NamedTuple):
@@ -66,14 +63,17 @@ class Batch(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """An event that is whole: what is projected from it. `payload` is None if it was erased."""
+    """An event that is whole: what is projected from it. `payload` is None if it was erased.
+
+    Kinds and times are the bytes that they are stored as; `who` is role and principal.
+    """
 
     seq: int
     stream: str
     version: int
-    kind: Kind
-    at: str
-    actor: Actor
+    kind: bytes
+    at: bytes
+    who: tuple[str, str]
     payload: dict[str, Any] | None
     data: bytes
 
@@ -84,7 +84,7 @@ def batches(connection: sqlite3.Connection, start: int = 0, stop: int = _END) ->
     while found := cursor.fetchmany(BATCH):
         rows = [Row._make(one) for one in found]
         remembered = dict(connection.execute(_LEAVES, (rows[0].seq, rows[-1].seq)))
-        yield Batch(rows, [leaf_hash(row.envelope) for row in rows], remembered)
+        yield Batch(rows, leaf_hashes([row.envelope for row in rows]), remembered)
 
 
 class RowCheck:
@@ -111,19 +111,25 @@ class RowCheck:
         self._before = before
         self._versions: dict[bytes, int] = {}
         self._last_at = last_at
-        self._streams: dict[bytes, bytes] = {}
-        self._actors: dict[bytes, Actor] = {}
+        self._streams: dict[bytes, tuple[str, bytes]] = {}
+        self._actors: dict[bytes, tuple[str, str]] = {}
         self.erased: set[int] = set()
         """Events whose payload is gone."""
 
     def check(self, row: Row) -> Checked | None:
         """Check one row; None if it is not whole, which was reported."""
-        actor = self._intact(row)
-        if actor is not None:
+        who = self._intact(row)
+        if who is None:
+            event = self._explained(row)
+            if event is None:
+                return None
+            who = event.actor.role.value, event.actor.principal
+        elif self._versions.get(row.stream, -2) + 1 == row.version and row.at >= self._last_at:
+            self._versions[row.stream] = row.version
+            self._last_at = row.at
+        else:
             self._follow(row)
-            return self._checked(row, actor)
-        event = self._explained(row)
-        return self._checked(row, event.actor) if event is not None else None
+        return self._checked(row, who)
 
     def _follow(self, row: Row) -> None:
         """Hold a row against the one before it, and the one before it in its stream."""
@@ -139,44 +145,44 @@ class RowCheck:
         self._versions[row.stream] = row.version
         self._last_at = row.at
 
-    def _intact(self, row: Row) -> Actor | None:
-        """Give the actor if the row's columns and payload make its envelope, to the byte."""
-        if row.types == _WHOLE and row.payload is not None:
-            digest = hashlib.sha256(row.salt + row.payload).hexdigest().encode()
-        elif row.types == _ERASED:
-            digest = row.envelope.partition(b'"payload_digest":"')[2][:64]
+    def _intact(self, row: Row) -> tuple[str, str] | None:
+        """Give role and principal if the row's columns and payload make its envelope, to the byte."""
+        seq, stream, version, kind, at, envelope, salt, payload, is_typed = row
+        if not is_typed or kind not in _KINDS:
+            return None
+        if payload is not None:
+            digest = hashlib.sha256(salt + payload).hexdigest().encode()
         else:
-            return None
-        if row.kind not in _KINDS:
-            return None
-        stream = self._streams.get(row.stream) or self._quoted(row.stream)
+            digest = envelope.partition(b'"payload_digest":"')[2][:64]
+        _, quoted = self._streams.get(stream) or self._stream(stream)
         for redacted in (b"false", b"true"):
-            suffix = _SUFFIX % (row.at, row.kind, digest, redacted, row.seq, stream, row.version)
-            if row.envelope.endswith(suffix) and row.envelope.startswith(_PREFIX):
-                written = row.envelope[len(_PREFIX) : -len(suffix)]
+            suffix = _SUFFIX % (at, kind, digest, redacted, seq, quoted, version)
+            if envelope.endswith(suffix) and envelope.startswith(_PREFIX):
+                written = envelope[len(_PREFIX) : -len(suffix)]
                 return self._actors.get(written) or self._actor(written)
         return None
 
-    def _quoted(self, stream: bytes) -> bytes:
-        """Write a stream's name as JSON does."""
+    def _stream(self, stream: bytes) -> tuple[str, bytes]:
+        """Give a stream's name as text, and as JSON writes it."""
         try:
-            quoted = canonical(stream.decode())
+            text = stream.decode()
+            named = text, canonical(text)
         except (UnicodeDecodeError, ValueError):
-            return b"?"
+            return "", b"?"
         if len(self._streams) >= _MAX_CACHED:
             self._streams.clear()
-        self._streams[stream] = quoted
-        return quoted
+        self._streams[stream] = named
+        return named
 
-    def _actor(self, written: bytes) -> Actor | None:
+    def _actor(self, written: bytes) -> tuple[str, str] | None:
         try:
             actor = Actor.model_validate(json.loads(written))
         except (ValueError, RecursionError):
             return None
         if len(self._actors) >= _MAX_CACHED:
             self._actors.clear()
-        self._actors[written] = actor
-        return actor
+        self._actors[written] = who = actor.role.value, actor.principal
+        return who
 
     def _explained(self, row: Row) -> Event | None:
         """Say what is wrong with a row; give its event if that is whole all the same."""
@@ -194,23 +200,22 @@ class RowCheck:
         if row.payload is not None and payload_digest(row.salt, row.payload) != event.payload_digest:
             self._report(FaultKind.PAYLOAD_CHANGED, "it is not what its envelope binds", row.seq)
             return None
-        if row.types not in (_WHOLE, _ERASED):
-            self._report(FaultKind.CHANGED, f"its columns are of other types: {row.types}", row.seq)
+        if not row.is_typed:
+            self._report(FaultKind.CHANGED, "SQLite holds a column of it as another type", row.seq)
             return None
         return event
 
-    def _checked(self, row: Row, actor: Actor) -> Checked | None:
-        payload: dict[str, Any] | None = None
+    def _checked(self, row: Row, who: tuple[str, str]) -> Checked | None:
+        stream = (self._streams.get(row.stream) or self._stream(row.stream))[0]
         if row.payload is None:
             self.erased.add(row.seq)
-        else:
-            try:
-                payload = from_json(row.payload)
-            except (ValueError, ValidationError) as exc:
-                self._report(FaultKind.CHANGED, f"its payload is not JSON: {exc}", row.seq)
-                return None
-            if not isinstance(payload, dict):
-                self._report(FaultKind.CHANGED, "its payload is no object", row.seq)
-                return None
-        place = (row.seq, row.stream.decode(), row.version, _KINDS[row.kind], row.at.decode())
-        return Checked(*place, actor, payload, row.payload or b"")
+            return Checked(row.seq, stream, row.version, row.kind, row.at, who, None, b"")
+        try:
+            payload = from_json(row.payload)
+        except ValueError as exc:
+            self._report(FaultKind.CHANGED, f"its payload is not JSON: {exc}", row.seq)
+            return None
+        if not isinstance(payload, dict):
+            self._report(FaultKind.CHANGED, "its payload is no object", row.seq)
+            return None
+        return Checked(row.seq, stream, row.version, row.kind, row.at, who, payload, row.payload)

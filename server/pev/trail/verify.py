@@ -4,9 +4,11 @@ Everything is read in one transaction, so that other processes may go on appendi
 the database says about itself: order, tree, payloads, blobs and projections are each worked out again.
 """
 
+import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final
 
 from pydantic import Field
@@ -22,6 +24,7 @@ from pev.trail.rows import Batch, Checked, RowCheck, batches
 from pev.trail.schema import schema_faults
 
 MAX_FAULTS: Final = 100
+_COLLECT_AFTER: Final = 100_000
 _LEAVES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = 0 ORDER BY place"
 _ENVELOPES: Final = "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
 _NODES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = ? AND place >= ? AND place < ?"
@@ -31,11 +34,11 @@ _LEVELS: Final = (
 )
 _BLOBS: Final = "SELECT CAST(digest AS BLOB), size, CAST(packed AS BLOB) FROM blobs ORDER BY digest"
 _EVIDENCE: Final = {
-    Kind.MODEL_ANSWERED: ("answer",),
-    Kind.COMMAND_RAN: ("log",),
-    Kind.CHECK_RAN: ("log",),
-    Kind.GATE_FINISHED: ("report",),
-    Kind.PR_OPENED: ("body",),
+    Kind.MODEL_ANSWERED.value.encode(): ("answer",),
+    Kind.COMMAND_RAN.value.encode(): ("log",),
+    Kind.CHECK_RAN.value.encode(): ("log",),
+    Kind.GATE_FINISHED.value.encode(): ("report",),
+    Kind.PR_OPENED.value.encode(): ("body", "evidence"),
 }
 """Which fields of which events name blobs. Not those of tool calls: there a caller could name anything."""
 
@@ -66,7 +69,8 @@ def verify_trail(
     """
     exam = _Examination(connection, expected)
     try:
-        exam.run(beside or connection)
+        with _seldom_collecting():
+            exam.run(beside or connection)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
         exam.add(FaultKind.FILE_DAMAGED, f"reading stopped: {exc}")
     return VerifyReport(
@@ -87,6 +91,17 @@ def summary_of(faults: Sequence[Fault], count: int, expected: TreeHead | None) -
     if expected is None:
         return "consistent; roll-back not excluded"
     return f"consistent; extends the checkpoint of {expected.size} events"
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Let the garbage collector run less often: it would go through all that is kept, again and again."""
+    before = gc.get_threshold()
+    gc.set_threshold(_COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _aside(connection: sqlite3.Connection) -> tuple[list[str], TagRows | None]:
@@ -246,7 +261,7 @@ class _Examination:
             self.add(FaultKind.BLOB_MISSING, f"blob {digest} is named here and not stored", seq)
 
 
-def _evidence_in(kind: Kind, payload: dict[str, Any]) -> Iterator[str]:
+def _evidence_in(kind: bytes, payload: dict[str, Any]) -> Iterator[str]:
     """Give the digests of the blobs that an event of ours names."""
     for field in _EVIDENCE[kind]:
         value = payload.get(field)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from pev.engine import Engine, open_engine, parse_run_id
+from pev.errors import PevError
 from pev.events import Event
 from pev.text import one_line
 from pev.trail.faults import Fault
@@ -154,25 +155,35 @@ async def watch(
     as_json: JsonOption = False,
 ) -> int:
     """Verify the record, and go on verifying what is new until Ctrl-C. A fault ends it with an error."""
-    async with open_engine(configured()) as engine:
-        trail = engine.core.trail
-        report = await _verified(engine, checkpoint, key)
-        _tell(report.head, report.summary, report.faults, as_json=as_json)
-        if not report.intact:
-            return Exit.FAILED
-        seen = await anyio.to_thread.run_sync(trail.watch, report.head)
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_until_signal, signals, group.cancel_scope)
-                while True:
-                    step = await anyio.to_thread.run_sync(trail.step, seen)
-                    if step.new or step.faults:
-                        summary = "not intact" if step.faults else f"consistent; {step.new} new"
-                        _tell(step.head, summary, step.faults, as_json=as_json)
-                    if step.faults:
-                        return Exit.FAILED
-                    await anyio.sleep(every)
-    return Exit.OK
+    code, error = Exit.OK, None
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_engine(configured()) as engine, anyio.create_task_group() as group:
+            group.start_soon(_until_signal, signals, group.cancel_scope)
+            try:
+                report = await _verified(engine, checkpoint, key)
+                _tell(report.head, report.summary, report.faults, as_json=as_json)
+                if not report.intact or await _grows(engine, report.head, every, as_json=as_json):
+                    code = Exit.FAILED
+            except PevError as exc:  # raised below: the group would wrap it
+                error = exc
+            group.cancel_scope.cancel()
+    if error is not None:
+        raise error
+    return code
+
+
+async def _grows(engine: Engine, head: TreeHead, every: float, *, as_json: bool) -> tuple[Fault, ...]:
+    """Verify what is new again and again, and give what is wrong as soon as something is."""
+    trail = engine.core.trail
+    seen = await anyio.to_thread.run_sync(trail.watch, head)
+    while True:
+        step = await anyio.to_thread.run_sync(trail.step, seen)
+        if step.new or step.faults:
+            summary = "not intact" if step.faults else f"consistent; {step.new} new"
+            _tell(step.head, summary, step.faults, as_json=as_json)
+        if step.faults:
+            return step.faults
+        await anyio.sleep(every)
 
 
 async def _until_signal(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
