@@ -26,7 +26,9 @@ if TYPE_CHECKING:  # each stage is imported when it is first used: a server answ
     from pev.gate.engine import Gate
     from pev.roles.asker import Asker
     from pev.stages.asking import Asking
+    from pev.stages.authoring import Authoring
     from pev.stages.executing import Executing
+    from pev.stages.looping import Looping
     from pev.stages.planning import Planning
     from pev.stages.reading import Reading
     from pev.stages.reviewing import Reviewing
@@ -107,6 +109,31 @@ class Engine:
         from pev.stages.reviewing import Reviewing
 
         return Reviewing(self.core, self.verifying, self.asking)
+
+    @cached_property
+    def authoring(self) -> "Authoring":
+        """Turns of the author's model."""
+        from pev.stages.authoring import Authoring
+
+        return Authoring(self.core, self.executing, self.verifying, self.asking)
+
+    @cached_property
+    def looping(self) -> "Looping":
+        """Drives runs from plan to pull request."""
+        from pev.stages.looping import Looping
+
+        return Looping(
+            self.core,
+            self._jobs,
+            asking=self.asking,
+            planning=self.planning,
+            executing=self.executing,
+            testing=self.testing,
+            authoring=self.authoring,
+            verifying=self.verifying,
+            reviewing=self.reviewing,
+            shipping=self.shipping,
+        )
 
     @cached_property
     def shipping(self) -> "Shipping":

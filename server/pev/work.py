@@ -113,7 +113,7 @@ class Work(Model):
 
     `ready` says that the author's turn is over and nothing has judged its work since. `paid` is what had been
     spent when a person last decided: budgets count from there. `judged` is the number of the newest event
-    that ended a gate.
+    that ended a gate, `tried` the author's turns since a person last decided.
     """
 
     held_out: HeldOut | None = None
@@ -126,6 +126,8 @@ class Work(Model):
     paid: Spent = Spent()
     budget: Budget | None = None
     attempts: int | None = None
+    judges: tuple[str, ...] = ()
+    tried: int = 0
     rejections: int = 0
     judged: int = -1
 
@@ -186,12 +188,18 @@ def _stepped(work: Work, body: dict[str, Any]) -> Work:
 def _worked(work: Work, body: dict[str, Any]) -> Work:
     authored = Authored.model_validate(body["authored"])
     return work.model_copy(
-        update={"authored": authored, "turn": None, "turns": work.turns + 1, "ready": bool(body["ready"])}
+        update={
+            "authored": authored,
+            "turn": None,
+            "turns": work.turns + 1,
+            "tried": work.tried + 1,
+            "ready": bool(body["ready"]),
+        }
     )
 
 
 def _decided(work: Work, body: dict[str, Any]) -> Work:
-    changes: dict[str, Any] = {"ready": False, "paid": work.spent, "turn": None}
+    changes: dict[str, Any] = {"ready": False, "paid": work.spent, "turn": None, "tried": 0}
     if body["approval"]["verdict"] in (Verdict.RETRY.value, Verdict.ALLOW.value):
         changes["rejections"] = 0
     if body["approval"]["verdict"] == Verdict.ALLOW.value:
@@ -216,7 +224,8 @@ def work_after(work: Work, event: Event) -> Work:
             return _reviewed(work, event, body)
         case Kind.LOOP_STARTED:
             budget = Budget.model_validate(body["budget"])
-            return work.model_copy(update={"budget": budget, "attempts": body["attempts"]})
+            limits = {"budget": budget, "attempts": body["attempts"], "judges": tuple(body["judges"])}
+            return work.model_copy(update=limits)
         case Kind.AUTHOR_STEPPED:
             return _stepped(work, body)
         case Kind.AUTHOR_WORKED:

@@ -1,6 +1,6 @@
 """Sessions that hold one role, and models that say what a test wrote down."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from fastmcp import Client
 
 from pev.config import load_config
 from pev.models import Role
-from pev.roles.asker import Asker
+from pev.roles.asker import Asker, Message, Said, ToolCall, ToolSpec
 from pev_server.app import create_app
 from support.clients import Era
 
@@ -45,3 +45,50 @@ class Model:
         if isinstance(given, str):
             return given
         return given.pop(0) if len(given) > 1 else given[0]
+
+
+class Script:
+    """A provider's model that follows a script: for each role its answers in turn, then the last again.
+
+    An answer is a text, or the tool calls of one step. What it was asked is remembered; `before` is awaited
+    before each answer, with the role and how often it has been asked.
+    """
+
+    model = "openai:gpt-scripted"
+    secrets: tuple[str, ...] = ()
+
+    def __init__(
+        self, before: Callable[[str, int], Awaitable[None]] | None = None, **answers: Sequence[Any] | str
+    ) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str]] = []
+        self._before = before
+
+    def prompts(self, role: str) -> list[str]:
+        """Give what a role was asked, in order."""
+        return [text for name, text in self.asked if name == role]
+
+    async def ask(
+        self,
+        system: str,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec] = (),
+        *,
+        max_tokens: int,
+        limit_s: float,
+    ) -> Said:
+        """Answer in the role that the system prompt names."""
+        assert max_tokens > 0
+        assert limit_s > 0
+        role = next(name for name in self.answers if f"You are the {name}" in system)
+        assert bool(tools) == (role == "author")
+        self.asked.append((role, "\n".join(str(one) for one in messages)))
+        if self._before is not None:
+            await self._before(role, len(self.prompts(role)))
+        given = self.answers[role]
+        turn = len(self.prompts(role)) - 1
+        answer = given if isinstance(given, str) else given[min(turn, len(given) - 1)]
+        if isinstance(answer, str):
+            return Said(text=answer, model=self.model, tokens=100)
+        calls = [ToolCall(id=f"{turn}-{n}", name=name, arguments=how) for n, (name, how) in enumerate(answer)]
+        return Said(calls=tuple(calls), model=self.model, tokens=100)

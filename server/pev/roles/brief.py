@@ -103,6 +103,9 @@ def brief_author(state: RunState, findings: str) -> Brief:
     parts = [f"Run {state.id}. Task: {state.task}", _approved_plan(state), f"Worktree: {where}"]
     if state.guidance:
         parts.append("A person said, oldest first:\n" + "\n".join(f"- {one}" for one in state.guidance))
+    tried = [f"{gate.attempt}: {gate.outcome} {gate.reason}" for gate in state.gates if gate.outcome]
+    if tried:
+        parts.append(fence("What came of earlier attempts", "\n".join(tried[-10:]), limit=3_000))
     if findings:
         parts.append(fence("What the last gate found", findings, limit=8_000))
     rejected = [line for one in newest_reviews(state) for line in describe(one.objections)]

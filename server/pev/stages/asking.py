@@ -5,7 +5,7 @@ An answer counts once, under the nonce of a question that we put, for the role t
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pev.core import Core
@@ -17,6 +17,12 @@ from pev.roles.brief import Brief
 from pev.run import RunState
 
 _MOST_TOKENS: Final = 16_000
+Consequence = Callable[[RunState], Sequence[NewEvent]]
+"""What follows from an answer, in the same step: nobody can die between the two."""
+
+
+def _nothing(_state: RunState) -> Sequence[NewEvent]:
+    return ()
 
 
 class Asking:
@@ -54,7 +60,7 @@ class Asking:
         role: Role,
         source: Source,
         seconds: float = 0.0,
-        also: Sequence[NewEvent] = (),
+        also: Consequence = _nothing,
     ) -> RunState:
         """Record a model's answer, once, and `also` what follows from it. Raises InvalidInput if unasked."""
         blob = await self._core.put_blob(said.text.encode("utf-8", "surrogatepass"), "text/plain")
@@ -74,7 +80,7 @@ class Asking:
                 raise InvalidInput(
                     f"no {role} was asked for this answer in run {run_id}", hint="Call the tool again."
                 )
-            return [_event(Kind.MODEL_ANSWERED, caller, role, body), *also]
+            return [_event(Kind.MODEL_ANSWERED, caller, role, body), *also(state)]
 
         return await self._core.decide(run_id, taking)
 

@@ -3,7 +3,7 @@
 A plan is validated before it is recorded, and the same plan twice is one revision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pev.core import Core
 from pev.errors import InvalidInput
@@ -61,6 +61,7 @@ class Planning:
             "repo": user_repo.id,
             "repo_name": user_repo.name,
             "task": task,
+            "tenant": caller.tenant or "",
             "trusted_ref": trusted_ref,
             "trusted_commit": trusted,
             "base_ref": base or short_ref(trusted_ref),
@@ -92,6 +93,13 @@ class Planning:
         Raises RunStateRefused where the run is past planning.
         """
         require_scope(caller, Scope.PLAN)
+        submitting = self.submission(caller, plan, source=source, model=model)
+        return await self._core.decide(run_id, submitting)
+
+    def submission(
+        self, caller: Caller, plan: Plan, *, source: Source, model: str = ""
+    ) -> Callable[[RunState], Sequence[NewEvent]]:
+        """Give what taking a plan adds to a run; see `submit`."""
         # what is hashed and approved is what is stored: without the secrets that the trail takes out
         plan = parse_plan(self._core.trail.redactor.value(plan.model_dump(mode="json")).value)
         plan_hash = plan.content_hash()
@@ -119,7 +127,7 @@ class Planning:
             }
             return [NewEvent(kind=Kind.PLAN_SUBMITTED, actor=Actor.of(caller), payload=body)]
 
-        return await self._core.decide(run_id, submitting)
+        return submitting
 
     async def ask_model(self, caller: Caller, run_id: RunId, brief: Brief, nonce: str) -> None:
         """Record that a model is asked, under a nonce of ours that its answer must carry."""

@@ -5,6 +5,7 @@ snapshot, or a person has decided.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from pev.account import authors_of
@@ -20,7 +21,7 @@ from pev.roles.brief import Brief, brief_reviewer
 from pev.roles.sight import Sight, require_role, require_sight
 from pev.roles.verdict import Judgement, check_judgement, find_judgement
 from pev.run import RunState, Status
-from pev.stages.asking import Asking
+from pev.stages.asking import Asking, Consequence
 from pev.stages.verifying import Verifying
 from pev.work import Review
 
@@ -66,7 +67,8 @@ class Reviewing:
                 f"the change is {tree[:12]} now, the review is of {snapshot[:12]!r}",
                 hint="Call review_change and read it again.",
             )
-        return await self._keep(caller, run_id, tree, given, caller.role, Source.HOST_SUBMITTED, "")
+        how = (caller.role, Source.HOST_SUBMITTED, "")
+        return await self._core.decide(run_id, await self._keeping(caller, run_id, tree, given, *how))
 
     async def ask(self, caller: Caller, run_id: RunId, role: Role) -> RunState:
         """Have the provider review, in a conversation of its own. Raises ModelUnavailable, ReviewInvalid."""
@@ -88,11 +90,19 @@ class Reviewing:
     ) -> RunState:
         """Take the verdict that a model gave because we asked it to, on the snapshot that it was shown."""
         require_scope(caller, Scope.VERIFY)
-        await self._asking.take(caller, run_id, nonce, said, role=role, source=source, seconds=seconds)
         tree = self._asking.about(nonce)
-        return await self._keep(caller, run_id, tree, find_judgement(said.text), role, source, said.model)
+        how = partial(
+            self._asking.take, caller, run_id, nonce, said, role=role, source=source, seconds=seconds
+        )
+        try:
+            given = find_judgement(said.text)
+            keeping = await self._keeping(caller, run_id, tree, given, role, source, said.model)
+        except ReviewInvalid:
+            await how()
+            raise
+        return await how(also=keeping)
 
-    async def _keep(
+    async def _keeping(
         self,
         caller: Caller,
         run_id: RunId,
@@ -101,7 +111,8 @@ class Reviewing:
         role: Role,
         source: Source,
         model: str,
-    ) -> RunState:
+    ) -> Consequence:
+        """Hold a verdict against the change; give what taking it adds to the run."""
         state = await self._core.state(run_id)
         depot = await self._core.depot(await self._core.repo_of(state))
         await _check(depot, state, tree, given)
@@ -130,7 +141,7 @@ class Reviewing:
             }
             return [NewEvent(kind=Kind.REVIEW_SUBMITTED, actor=actor, payload=body)]
 
-        return await self._core.decide(run_id, keeping)
+        return keeping
 
 
 async def _check(depot: Depot, state: RunState, tree: ObjectId, given: Judgement) -> None:

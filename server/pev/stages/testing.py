@@ -6,6 +6,7 @@ a gate has judged with them only a person's decision, or a new plan, makes room 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pev.core import Core
 from pev.errors import PevError, RunStateRefused, TestsInvalid
@@ -22,7 +23,7 @@ from pev.roles.brief import Brief, brief_tester
 from pev.roles.heldout import find_source, parse_tests
 from pev.roles.sight import Sight, require_role, require_sight
 from pev.run import RunState, Status
-from pev.stages.asking import Asking
+from pev.stages.asking import Asking, Consequence
 from pev.stages.jobs import Jobs
 from pev.stages.reading import Reading
 from pev.stages.verifying import Verifying
@@ -67,7 +68,8 @@ class Testing:
         """Take held-out tests from a session of the tester role. Raises TestsInvalid, RoleRefused."""
         require_scope(caller, Scope.VERIFY)
         require_role(caller, Role.TESTER, to="submit held-out tests")
-        return await self._keep(caller, run_id, source, Source.HOST_SUBMITTED, "")
+        keeping = await self._keeping(caller, run_id, source, Source.HOST_SUBMITTED, "")
+        return await self._core.decide(run_id, keeping)
 
     async def ask(self, caller: Caller, run_id: RunId) -> RunState:
         """Have the provider write the tests, in a conversation of its own. Raises ModelUnavailable."""
@@ -88,15 +90,22 @@ class Testing:
     ) -> RunState:
         """Take the tests that a model wrote because we asked it to. Raises TestsInvalid, InvalidInput."""
         require_scope(caller, Scope.VERIFY)
-        await self._asking.take(caller, run_id, nonce, said, role=Role.TESTER, source=source, seconds=seconds)
+        how = partial(
+            self._asking.take, caller, run_id, nonce, said, role=Role.TESTER, source=source, seconds=seconds
+        )
         try:
-            return await self._keep(caller, run_id, find_source(said.text), source, said.model)
+            keeping = await self._keeping(caller, run_id, find_source(said.text), source, said.model)
         except TestsInvalid as exc:  # whoever asked may be the author: what the tests say is not theirs
+            await how()
             raise TestsInvalid(
                 "the tester's answer holds no tests that can be used", hint="Call draft_tests again."
             ) from (exc if caller.role is Role.TESTER else None)
+        return await how(also=keeping)
 
-    async def _keep(self, caller: Caller, run_id: RunId, source: str, how: Source, model: str) -> RunState:
+    async def _keeping(
+        self, caller: Caller, run_id: RunId, source: str, how: Source, model: str
+    ) -> Consequence:
+        """Check held-out tests and store them; give what taking them adds to the run."""
         state = await self._core.state(run_id)
         plan = _approved(state)
         held = parse_tests(source, plan, root=await self._root(state))
@@ -122,7 +131,7 @@ class Testing:
                 return ()
             return [NewEvent(kind=Kind.TESTS_SUBMITTED, actor=actor, payload={"held_out": body})]
 
-        return await self._core.decide(run_id, keeping)
+        return keeping
 
     async def _root(self, state: RunState) -> str:
         """Give the folder of the first Python project. Raises TestsInvalid if there is none."""

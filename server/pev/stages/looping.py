@@ -1,0 +1,313 @@
+"""The loop: from an open run to its pull request, each phase a consequence of the run's state alone.
+
+What comes next is read from the trail, so whoever goes on, after a crash or in another process, goes on where
+the record ends. People decide at the boundaries; in between nobody is needed where a model is provided.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Final, Literal
+
+import anyio
+
+from pev.core import Core
+from pev.errors import BudgetSpent, PlanInvalid, ReviewInvalid, TestsInvalid
+from pev.events import Actor, Kind, NewEvent
+from pev.gate.policy import load_policy
+from pev.models import Caller, Role, RunId, Scope, Source, require_scope
+from pev.plan import find_plan
+from pev.run import TERMINAL, RunState, Status
+from pev.stages.asking import Asking
+from pev.stages.authoring import Authoring
+from pev.stages.executing import Executing
+from pev.stages.jobs import Job, Jobs, Progress, RunLock
+from pev.stages.planning import Planning
+from pev.stages.reviewing import Reviewing
+from pev.stages.shipping import Shipping
+from pev.stages.testing import Testing, python_root
+from pev.stages.verifying import Verifying
+from pev.text import one_line
+from pev.work import Budget
+
+Judge = Literal["tester", "reviewer", "security"]
+JUDGES: Final[tuple[Judge, ...]] = ("tester", "reviewer", "security")
+_FOR_GATE_S: Final = 86_400.0
+_POLL_S: Final = 0.5
+_TRIES: Final = 2
+
+
+class Phase(StrEnum):
+    """What a loop does next."""
+
+    PLAN = "plan"
+    PERSON = "person"
+    WORKTREE = "worktree"
+    TESTS = "tests"
+    AUTHOR = "author"
+    GATE = "gate"
+    REVIEW = "review"
+    ESCALATE = "escalate"
+    SHIP = "ship"
+    DONE = "done"
+
+
+ASKS: Final = frozenset({Phase.PLAN, Phase.TESTS, Phase.AUTHOR, Phase.REVIEW})
+"""Phases that need a model."""
+_AT_WORK: Final = (Status.EXECUTING, Status.FAILED)
+_WAITING: Final = (Status.AWAITING_ANSWERS, Status.AWAITING_APPROVAL, Status.ESCALATED)
+
+
+def next_phase(state: RunState) -> Phase:
+    """Say what comes next for a run; its loop's limits and roles are part of its state."""
+    work = state.work
+    if state.status in TERMINAL or state.status is Status.PR_OPEN:
+        return Phase.DONE
+    if state.status in _WAITING:
+        return Phase.PERSON
+    if state.status in _AT_WORK:
+        if not work.ready and used_up(state):
+            return Phase.ESCALATE
+        if "tester" in work.judges and not _has_tests(state):
+            return Phase.TESTS
+        return Phase.GATE if work.ready else Phase.AUTHOR
+    if state.status is Status.PASSED:
+        if next_judge(state) is not None:
+            return Phase.REVIEW
+        return Phase.PERSON if state.awaits_merge_decision else Phase.SHIP
+    return {Status.DRAFTED: Phase.PLAN, Status.APPROVED: Phase.WORKTREE}.get(state.status, Phase.GATE)
+
+
+def next_judge(state: RunState) -> Role | None:
+    """Give the first reviewing role of the loop that has not judged the passed snapshot."""
+    for name in state.work.judges:
+        if name == "tester" or state.gate is None:
+            continue
+        review = state.work.review_of(Role(name))
+        if review is None or review.snapshot != state.gate.snapshot:
+            return Role(name)
+    return None
+
+
+def used_up(state: RunState) -> str:
+    """Name what a loop has used up: attempts, or a budget; "" if it may go on."""
+    limit = min(state.work.attempts or state.max_attempts, state.max_attempts)
+    if state.work.exceeded:
+        return f"the budget is used up: {state.work.exceeded}"
+    return f"{state.work.tried} attempts are used up" if state.work.tried >= limit else ""
+
+
+def _has_tests(state: RunState) -> bool:
+    kept, approved = state.work.held_out, state.approved_revision
+    return approved is None or (kept is not None and kept.plan_hash == approved.plan_hash)
+
+
+class Looping:
+    """Drives runs."""
+
+    def __init__(
+        self,
+        core: Core,
+        jobs: Jobs,
+        asking: Asking,
+        planning: Planning,
+        executing: Executing,
+        testing: Testing,
+        authoring: Authoring,
+        verifying: Verifying,
+        reviewing: Reviewing,
+        shipping: Shipping,
+    ) -> None:
+        self._core = core
+        self._jobs = jobs
+        self._asking = asking
+        self._planning = planning
+        self._executing = executing
+        self._testing = testing
+        self._authoring = authoring
+        self._verifying = verifying
+        self._reviewing = reviewing
+        self._shipping = shipping
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the operator provides a model."""
+        return self._asking.asker is not None
+
+    async def start(
+        self,
+        caller: Caller,
+        run_id: RunId,
+        *,
+        attempts: int | None = None,
+        judges: Sequence[Judge] | None = None,
+        can_ask: bool = True,
+    ) -> RunState:
+        """Begin the loop of a run, once: its attempts, its budget, and which roles judge it.
+
+        The policy's roles always judge; by default all three do where a model can be asked.
+        """
+        require_scope(caller, Scope.SHIP)
+        state = await self._core.state(run_id)
+        wanted = set(JUDGES if judges is None and can_ask else judges or ())
+        depot = await self._core.depot(await self._core.repo_of(state))
+        policy = (await load_policy(depot, state.trusted_commit)).policy
+        if "tester" not in policy.roles.require:
+            try:
+                python_root(policy)
+            except TestsInvalid:
+                wanted -= {"tester"}
+        wanted |= set(policy.roles.require)
+        given = self._core.config.provider
+        budget = Budget()
+        if given is not None:
+            budget = Budget(calls=given.max_calls, tokens=given.max_tokens, seconds=given.max_seconds)
+        body = {
+            "attempts": min(attempts or state.max_attempts, state.max_attempts),
+            "budget": budget.model_dump(mode="json"),
+            "judges": [one for one in JUDGES if one in wanted],
+        }
+        event = NewEvent(kind=Kind.LOOP_STARTED, actor=Actor.of(caller), payload=body)
+        return await self._core.decide(run_id, lambda now: () if now.work.budget is not None else [event])
+
+    async def phase(self, run_id: RunId) -> Phase:
+        """Say what comes next."""
+        return next_phase(await self._core.state(run_id))
+
+    async def drive(
+        self, caller: Caller, run_id: RunId, *, wait_s: float, progress: Progress | None = None
+    ) -> Phase:
+        """Go on until a person or a host is needed, or the run is done; wait at most `wait_s` seconds for it.
+
+        It goes on when nobody waits, and the next call joins it. One process drives a run at a time.
+        """
+        name = RunId(f"{run_id}/loop")
+        job = self._jobs.get(name)
+        if job is None:
+            job = self._jobs.start(name, "loop", lambda own: self._drive(own, caller, run_id))
+        await self._jobs.wait(job, limit_s=wait_s, progress=progress)
+        return await self.phase(run_id)
+
+    def driving(self, run_id: RunId) -> bool:
+        """Say whether this process is at work on a run."""
+        return self._jobs.get(RunId(f"{run_id}/loop")) is not None
+
+    def needs_others(self, phase: Phase) -> bool:
+        """Say whether a phase needs a person, or a model that only the host has."""
+        return phase in (Phase.PERSON, Phase.DONE) or (phase in ASKS and not self.has_model)
+
+    async def _drive(self, job: Job, caller: Caller, run_id: RunId) -> None:
+        lock = RunLock(self._core.config.state_dir / "loops", run_id)
+        while not lock.take():  # another process is at work on it
+            if self.needs_others(await self.phase(run_id)):
+                return
+            await anyio.sleep(_POLL_S)
+        try:
+            while not self.needs_others(phase := await self.phase(run_id)):
+                state = await self._core.state(run_id)
+                await job.report(f"{phase}: attempt {state.work.tried + 1}", float(state.version), 0.0)
+                await self._advance(caller, run_id, phase, job.report)
+        finally:
+            lock.free()
+
+    async def _advance(self, caller: Caller, run_id: RunId, phase: Phase, progress: Progress) -> None:
+        """Do one phase."""
+        try:
+            match phase:
+                case Phase.PLAN:
+                    await self._plan(caller, run_id)
+                case Phase.WORKTREE:
+                    await self._executing.make(caller, run_id)
+                case Phase.TESTS:
+                    await self._tests(caller, run_id)
+                case Phase.AUTHOR:
+                    await self._authoring.turn(caller, run_id, progress)
+                case Phase.GATE:
+                    await self._verifying.run_gate(caller, run_id, wait_s=_FOR_GATE_S, progress=progress)
+                case Phase.REVIEW:
+                    await self._review(caller, run_id)
+                case Phase.SHIP:
+                    await self._shipping.open_pr(caller, run_id)
+                case _:
+                    await self.escalate(caller, run_id)
+        except BudgetSpent as exc:
+            if phase in (Phase.TESTS, Phase.AUTHOR):
+                await self.escalate(caller, run_id, exc.message)
+            else:
+                raise
+
+    async def escalate(self, caller: Caller, run_id: RunId, reason: str = "") -> RunState:
+        """Put a run that used up what it had before a person, with what was tried."""
+        state = await self._core.state(run_id)
+        why = reason or used_up(state) or "the loop cannot go on"
+        last = state.gates[-1].reason if state.gates else ""
+        objections = [one.summary for one in state.work.reviews[-1:] if one.objections]
+        said = "; ".join(part for part in (why, last, *objections) if part)
+        event = NewEvent(
+            kind=Kind.RUN_ESCALATED, actor=Actor.of(caller), payload={"reason": one_line(said, 1_000)}
+        )
+        return await self._core.decide(run_id, lambda now: [event] if now.status in _AT_WORK else ())
+
+    async def _plan(self, caller: Caller, run_id: RunId) -> None:
+        """Have the provider draft the plan. An answer that is no plan is asked for once more."""
+        for left in reversed(range(_TRIES)):
+            brief = await self._planning.brief(caller, run_id)
+            nonce, said, seconds = await self._asking.ask(caller, run_id, brief, brief.messages)
+            take = partial(
+                self._asking.take,
+                caller,
+                run_id,
+                nonce,
+                said,
+                role=Role.PLANNER,
+                source=Source.PROVIDER,
+                seconds=seconds,
+            )
+            try:
+                plan = find_plan(said.text)
+            except PlanInvalid:
+                await take()
+                if not left:
+                    raise
+            else:
+                also = self._planning.submission(caller, plan, source=Source.PROVIDER, model=said.model)
+                await take(also=also)
+                return
+
+    async def _tests(self, caller: Caller, run_id: RunId) -> None:
+        """Have the provider write held-out tests; where they are useless, it is asked once more."""
+        for left in reversed(range(_TRIES)):
+            try:
+                await self._testing.ask(caller, run_id)
+                break
+            except TestsInvalid:
+                if not left:
+                    raise
+        await self._testing.try_on_base(caller, run_id, wait_s=_FOR_GATE_S)
+
+    async def _review(self, caller: Caller, run_id: RunId) -> None:
+        judge = next_judge(await self._core.state(run_id))
+        if judge is None:
+            return
+        for left in reversed(range(_TRIES)):
+            try:
+                await self._reviewing.ask(caller, run_id, judge)
+                return
+            except ReviewInvalid:
+                if not left:
+                    raise
+
+    async def plan_by_provider(self, caller: Caller, run_id: RunId) -> RunState:
+        """Have the provider draft the plan of a run. Raises ModelUnavailable, PlanInvalid."""
+        require_scope(caller, Scope.PLAN)
+        await self._plan(caller, run_id)
+        return await self._core.state(run_id)
+
+    async def stop(self, caller: Caller, run_id: RunId) -> RunState:
+        """Stop driving a run; where it stands is on record, and the next call goes on from there."""
+        require_scope(caller, Scope.EXECUTE)
+        job = self._jobs.get(RunId(f"{run_id}/loop"))
+        if job is not None:
+            job.scope.cancel()
+            await job.done.wait()
+        return await self._core.state(run_id)
