@@ -122,6 +122,26 @@ class TrailSettings(BaseModel):
         return self
 
 
+class ForgeSettings(BaseModel):
+    """Where pull requests are opened, and with what. The token is named here, and never written here.
+
+    `local` makes the branch in the user's repository, `remote` pushes it too; `github` and `gitlab` open a
+    pull request over `api_url`. `reviewers` are user names, at GitHub also `org/team`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local", "remote", "github", "gitlab"] = "local"
+    api_url: Url | None = None
+    project: str | None = Field(default=None, pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)+$")
+    token_file: Folder | None = None
+    token_command: tuple[str, ...] = ()
+    token_variable: str = Field(default="PEV_FORGE_TOKEN", pattern=r"^[A-Za-z_]\w*$")
+    draft: bool = False
+    labels: tuple[str, ...] = Field(default=(), max_length=20)
+    reviewers: tuple[str, ...] = Field(default=(), max_length=15)
+
+
 class ProviderSettings(BaseModel):
     """A model of the operator's own, for roles where no host lends one. The key is named here, never written.
 
@@ -186,6 +206,7 @@ class Config(BaseSettings):
     resources_as_tools: bool = False
     pass_env: tuple[str, ...] = ()
     allowed_signers: Folder | None = None
+    forge: ForgeSettings = ForgeSettings()
     auth: AuthSettings | None = None
     provider: ProviderSettings | None = None
     trail: TrailSettings = TrailSettings()
@@ -203,6 +224,12 @@ class Config(BaseSettings):
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
                 raise ValueError(f"repository name {name!r} has other characters than a-z 0-9 - _ .")
         return repos
+
+    @model_validator(mode="after")
+    def _no_command_sees_the_token(self) -> Self:
+        if self.forge.token_variable in self.pass_env:
+            raise ValueError(f"pass_env names {self.forge.token_variable}, the forge's credential")
+        return self
 
     @property
     def worktrees(self) -> Path:

@@ -237,6 +237,18 @@ class ForgeRefused(PevError):
     code = "forge.refused"
 
 
+class ForgeBusy(PevError):
+    """The forge does not answer, or takes no more requests for now."""
+
+    code = "forge.busy"
+
+
+class EvidenceInvalid(PevError):
+    """The evidence of a pull request does not hold for this commit."""
+
+    code = "evidence.invalid"
+
+
 # Trail
 
 

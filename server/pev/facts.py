@@ -87,12 +87,26 @@ class GateState(Model):
 
 
 class PrState(Model):
-    """The pull request of a run."""
+    """The pull request of a run. `head` is the commit that the forge showed last, "" before it was asked."""
 
     forge: str
     url: str
     branch: str
     commit: ObjectId
     tree: ObjectId
+    number: int = 0
     state: str = "open"
     merged_by: str = ""
+    merge_commit: str = ""
+    head: str = ""
+
+    @property
+    def warning(self) -> str:
+        """What a reader must know before all else: that the pull request holds what no gate judged; or ""."""
+        if self.head in ("", self.commit):
+            return ""
+        done = "was merged with" if self.state == "merged" else "has"
+        return (
+            f"NOT COVERED: the pull request {done} head {self.head[:12]}, the gate judged {self.commit[:12]}."
+            " It was pushed to after the gate, and the evidence says nothing of that."
+        )

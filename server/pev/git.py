@@ -336,10 +336,10 @@ class Git:
         args = [*FETCH, "--prune" if prune else "--no-prune", "--", source.as_uri(), *refspecs]
         return await self.run("fetch", *args, config=config, limit_s=SLOW_S)
 
-    async def push(self, url: str, commit: str, branch: str, personal: Mapping[str, str]) -> Completed:
-        """Push one commit to one branch, fast-forward only, with a person's own credentials."""
+    async def push(self, url: str, commit: str, ref: str, personal: Mapping[str, str]) -> Completed:
+        """Push one commit to one ref, fast-forward only, with a person's own credentials."""
         options = ["--porcelain", "--no-verify", "--no-follow-tags", "--signed=no", "--recurse-submodules=no"]
-        refspec = f"{_oid(commit)}:refs/heads/{check_branch(branch)}"
+        refspec = f"{_oid(commit)}:{check_branch(ref)}"
         env = {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", **personal}
         return await self.run("push", *options, "--", url, refspec, env=env, limit_s=600.0)
 

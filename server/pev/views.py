@@ -79,6 +79,7 @@ def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str,
             attempt=last.attempt,
             snapshot=last.snapshot,
         )
+    warned = (state.pr.warning,) if state.pr is not None and state.pr.warning else ()
     return RunView(
         run_id=state.id,
         repo=state.repo_name,
@@ -107,5 +108,5 @@ def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str,
         pr=state.pr,
         roles=account(state),
         objections=_objections(state),
-        notes=notes,
+        notes=(*warned, *notes),
     )

@@ -1,5 +1,7 @@
 """The body of a pull request: what a reviewer needs in a minute, and what a machine can check."""
 
+from collections.abc import Sequence
+
 from pev.account import account, rejections
 from pev.findings import GateReport, Outcome
 from pev.models import ASSURANCE_OF, ObjectId
@@ -76,8 +78,30 @@ def _files(state: RunState, stat: DiffStat) -> list[str]:
     return out
 
 
+def _how_to_verify(state: RunState, commit: ObjectId, keys: Sequence[str]) -> list[str]:
+    """Say how anybody checks the signed evidence; what the key is worth, the reader must know."""
+    if not keys:
+        return []
+    ref = f"refs/notes/pev/{state.id}"
+    return [
+        "To verify, with the key of this server that you know from elsewhere:",
+        "",
+        "```",
+        f"git fetch origin {ref}:{ref}",
+        f"pev verify-pr {commit} --key '{keys[0]}'",
+        "```",
+        "",
+    ]
+
+
 def render_body(
-    state: RunState, report: GateReport, stat: DiffStat, *, commit: ObjectId, head: TreeHead
+    state: RunState,
+    report: GateReport,
+    stat: DiffStat,
+    *,
+    commit: ObjectId,
+    head: TreeHead,
+    keys: Sequence[str] = (),
 ) -> str:
     """Render the evidence of a run as Markdown. Foreign text is folded to lines without markup."""
     plan = state.approved_revision
@@ -107,6 +131,7 @@ def render_body(
         f"- gate `{report.key}`",
         f"- trail: {head.size} events, root `{head.root}`",
         "",
+        *_how_to_verify(state, commit, keys),
         "A person merges this. Green does not prove that code behaves the same when it is not being tested.",
         "",
     ]

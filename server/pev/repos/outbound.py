@@ -4,6 +4,7 @@ Neither ever overwrites, and neither runs anything that the user's repository co
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pev.errors import ForgeRefused, InvalidInput, RefInvalid
@@ -32,6 +33,16 @@ async def publish(depot: Path, repo: UserRepo, commit: ObjectId, branch: str) ->
     )
 
 
+async def copy_ref(depot: Path, repo: UserRepo, ours: str, theirs: str) -> None:
+    """Bring a ref of the depot into the user's repository, forward only. Raises ForgeRefused."""
+    done = await repo.git.fetch(depot, [f"{check_branch(ours)}:{check_branch(theirs)}"])
+    if not done.ok:
+        raise ForgeRefused(
+            f"{theirs!r} was not made in {str(repo.root)!r}: {_said(done)}",
+            hint="Something else is there: remove it, then try again.",
+        )
+
+
 async def push(git: Git, commit: ObjectId, branch: str, url: str, symbolic: dict[str, str]) -> None:
     """Push `commit` to `branch` at `url`, forward only.
 
@@ -44,12 +55,17 @@ async def push(git: Git, commit: ObjectId, branch: str, url: str, symbolic: dict
     defaults = {target.split("/", 3)[-1] for ref, target in symbolic.items() if ref.endswith("/HEAD")}
     if branch in defaults:
         raise ForgeRefused(f"branch {branch!r} is the remote's default branch", hint="Push to another one.")
+    await push_ref(git, commit, f"refs/heads/{branch}", url, await personal_env())
+
+
+async def push_ref(git: Git, commit: ObjectId, ref: str, url: str, personal: Mapping[str, str]) -> None:
+    """Push `commit` to `ref` at `url`, forward only. Raises InvalidInput, ForgeRefused."""
     if not is_plain_url(url):
         raise InvalidInput(f"{url!r} is not the URL of a remote", hint="Correct it with git remote set-url.")
-    done = await git.push(url, commit, branch, await personal_env())
+    done = await git.push(url, commit, ref, personal)
     if not done.ok:
         raise ForgeRefused(
-            f"{_without_secrets(url)} did not take {branch!r}: {_said(done)}",
+            f"{_without_secrets(url)} did not take {ref.removeprefix('refs/heads/')!r}: {_said(done)}",
             hint="Check that you can push there yourself: git push --dry-run.",
         )
 

@@ -138,6 +138,20 @@ async def locate(path: Path) -> UserRepo:
     )
 
 
+def open_for_reading(path: Path) -> Git:
+    """Give the git directory of any repository, also a bare or a shallow one, to read commits of it.
+
+    Raises RepoUnusable if there is none at or above `path`.
+    """
+    try:
+        found = enclosing_checkout(path.expanduser().absolute().resolve(strict=True))
+    except (OSError, RuntimeError) as exc:
+        raise _unusable(path, f"cannot be opened: {exc}", "Name a folder that exists.") from exc
+    if found is None:
+        raise _unusable(path, "is not in a git repository", "Name a repository.")
+    return Git(_find_git_dir(found)[0] if os.path.lexists(found / ".git") else found)
+
+
 async def _describe(root: Path, git_dir: Path) -> tuple[list[str], bool]:
     done = await Git(git_dir).describe()
     lines = os.fsdecode(done.stdout).splitlines()

@@ -65,6 +65,10 @@ class ObjectStore:
             self._tree_of[commit] = await self._find(f"{commit}^{{tree}}", f"commit {commit!r}")
         return self._tree_of[commit]
 
+    async def parent_of(self, commit: str) -> ObjectId:
+        """Give the first parent of a commit. Raises RefNotFound for one without."""
+        return await self._find(f"{commit}^1^{{commit}}", f"a parent of commit {commit!r}")
+
     async def _find(self, name: str, called: str) -> ObjectId:
         words = os.fsdecode(await self.git.look_up([name])).split()
         if len(words) != 3 or not words[2].isdigit():

@@ -13,6 +13,7 @@ from pev.findings import CheckResult, GateReport
 from pev.models import (
     SERVER_STREAM,
     Caller,
+    Digest,
     Model,
     ObjectId,
     RunId,
@@ -172,13 +173,20 @@ class Reading:
 
     async def pr_body(self, caller: Caller, run_id: RunId) -> str:
         """Give the newest body of a run's pull request. Raises RunUnknown where it has none."""
+        return (await self._carried(caller, run_id, "body")).decode()
+
+    async def evidence(self, caller: Caller, run_id: RunId) -> bytes:
+        """Give the signed evidence of a run's pull request. Raises RunUnknown where it has none."""
+        return await self._carried(caller, run_id, "evidence")
+
+    async def _carried(self, caller: Caller, run_id: RunId, part: str) -> bytes:
         require_scope(caller, Scope.READ)
         require_sight(caller, Sight.RUN)
         await self._core.state(run_id)
         events = await anyio.to_thread.run_sync(self._core.trail.read, run_stream(run_id))
         for event in reversed(events):
-            if event.kind is Kind.PR_OPENED and event.payload is not None:
-                return (await self._core.blob(event.payload["body"])).decode()
+            if event.kind is Kind.PR_OPENED and event.payload is not None and part in event.payload:
+                return await self._core.blob(Digest(event.payload[part]))
         raise RunUnknown(f"run {run_id} has no pull request", hint="Call open_pr when its gate has passed.")
 
     async def query(self, caller: Caller, query: TrailQuery) -> TrailPage:

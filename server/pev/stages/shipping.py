@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
-from pev.core import Core
 from pev.account import obstacles
+from pev.core import Core
 from pev.errors import NotPassed, PevError, ReviewMissing, RunStateRefused
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import GateReport, Outcome
-from pev.gate.policy import load_policy
 from pev.forge.body import render_body
-from pev.forge.interface import Forge, PrRequest
-from pev.forge.local import LocalForge
+from pev.forge.evidence import MEDIA_TYPE
+from pev.forge.interface import PrRequest
+from pev.forge.select import forge_of
+from pev.gate.policy import load_policy
 from pev.models import Caller, ObjectId, RunId, Scope, require_scope
 from pev.repos.depot import Depot
+from pev.repos.notes import keep_note
 from pev.run import RunState, Status
+from pev.stages.evidence import gather, verifier_keys
 from pev.stages.executing import worktree_of
 from pev.stages.verifying import Verifying
 
@@ -24,10 +27,6 @@ class Shipping:
     def __init__(self, core: Core, verifying: Verifying) -> None:
         self._core = core
         self._verifying = verifying
-
-    def _forge(self) -> Forge:
-        config = self._core.config
-        return LocalForge(remote=config.remote if config.push else None)
 
     async def open_pr(self, caller: Caller, run_id: RunId) -> tuple[RunState, str]:
         """Commit the snapshot that passed and open a pull request for it; give the run and the body.
@@ -49,19 +48,25 @@ class Shipping:
         if state.status is Status.PR_OPEN and state.pr is not None and state.pr.tree == snapshot:
             return state, await self.body(state, depot, report, state.pr.commit)
         commit = await self._commit(state, depot, snapshot)
+        evidence = await gather(self._core, state, report, commit)
+        await keep_note(depot, run_id, commit, evidence)
         body = await self.body(state, depot, report, commit)
         request = PrRequest(
             run_id=run_id,
             title=_title(state),
             body=body,
             branch=worktree_of(state).branch,
-            target=state.trusted_ref,
+            target=_branch(state.trusted_ref, self._core.config.remote),
             commit=commit,
             tree=snapshot,
         )
-        pr = await self._forge().open(depot, request)
-        blob = await self._core.put_blob(body.encode(), "text/markdown")
-        payload = {"pr": pr.model_dump(mode="json"), "body": blob, "key": report.key}
+        pr = await forge_of(self._core.config).open(depot, request)
+        payload = {
+            "pr": pr.model_dump(mode="json"),
+            "body": await self._core.put_blob(body.encode(), "text/markdown"),
+            "evidence": await self._core.put_blob(evidence, MEDIA_TYPE),
+            "key": report.key,
+        }
         event = NewEvent(kind=Kind.PR_OPENED, actor=Actor.of(caller), payload=payload)
         after = await self._core.decide(run_id, lambda now: _opening(now, event, report))
         return after, body
@@ -74,7 +79,7 @@ class Shipping:
         if state.pr is None or state.status is not Status.PR_OPEN:
             return state
         depot = await self._core.depot(await self._core.repo_of(state))
-        seen = await self._forge().sync(depot, state.pr, state.trusted_ref)
+        seen = await forge_of(self._core.config).sync(depot, state.pr, state.trusted_ref)
         if seen == state.pr:
             return state
         payload = {"pr": seen.model_dump(mode="json")}
@@ -85,7 +90,8 @@ class Shipping:
         """Render the pull request's body."""
         base_tree = await depot.tree_of(state.base_commit)
         stat = await depot.diff_stat(base_tree, report.snapshot)
-        return render_body(state, report, stat, commit=commit, head=self._core.trail.head())
+        head, keys = self._core.trail.head(), await verifier_keys(self._core)
+        return render_body(state, report, stat, commit=commit, head=head, keys=keys)
 
     async def _passed(self, state: RunState, snapshot: ObjectId) -> GateReport:
         report = await self._core.report(state)
@@ -118,11 +124,21 @@ class Shipping:
     async def _commit(self, state: RunState, depot: Depot, snapshot: ObjectId) -> ObjectId:
         message = f"{_title(state)}\n\nPEV-Run: {state.id}\nPEV-Snapshot: {snapshot}\n"
         parent = state.pr.commit if state.pr else state.base_commit
+        ref = f"refs/pev/runs/{state.id}"
+        kept = (await depot.refs_under(ref)).get(ref)
+        same = kept is not None and await depot.tree_of(kept) == snapshot
+        if kept is not None and same and parent in (kept, await depot.parent_of(kept)):
+            return kept  # of a call that was broken off: its branch may be out already
         commit = await depot.commit(snapshot, (parent,), message)
         if await depot.tree_of(commit) != snapshot:
             raise PevError(f"commit {commit} does not carry snapshot {snapshot}")
-        await depot.keep(f"refs/pev/runs/{state.id}", commit)
+        await depot.keep(ref, commit)
         return commit
+
+
+def _branch(ref: str, remote: str) -> str:
+    """Give the short name of a branch, of the user's repository or of the remote."""
+    return ref.removeprefix("refs/heads/").removeprefix(f"refs/remotes/{remote}/")
 
 
 def _title(state: RunState) -> str:

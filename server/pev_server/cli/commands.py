@@ -2,7 +2,7 @@
 
 import typer
 
-from pev_server.cli import approvals, deciding, gating, hosts, looking, setup, trailing
+from pev_server.cli import approvals, deciding, evidence, gating, hosts, looking, setup, trailing
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +17,8 @@ def register(app: typer.Typer) -> None:
     app.command("decision")(deciding.decision)
     app.command("approvals")(approvals.approvals)
     app.command("trust")(deciding.trust)
+    app.command("verify-pr")(evidence.verify_pr)
+    app.command("evidence")(evidence.evidence_of)
     app.add_typer(trailing.app, name="trail")
     app.command("init")(setup.init)
     app.command("doctor")(setup.doctor)
