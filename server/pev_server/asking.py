@@ -15,7 +15,15 @@ from pev.errors import ModelUnavailable
 from pev.models import Caller, RunId, Source
 from pev.roles.asker import Said
 from pev.roles.brief import Brief
-from pev_server.dialogue import Returned, Unavailable, ask_model, cannot_sample, model_answer
+from pev_server.dialogue import (
+    Returned,
+    Unavailable,
+    ask_model,
+    cannot_sample,
+    may_ask_again,
+    model_answer,
+    returned,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,21 @@ class Models:
         self._engine = engine
         self._caller = caller
 
+    @property
+    def lent(self) -> bool:
+        """Whether the host lends its model."""
+        return not cannot_sample(self._ctx)
+
+    @property
+    def _rounds(self) -> int:
+        back = returned(self._ctx)
+        return back.rounds if back is not None else 0
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether this call may ask the host again: it is to hand back before the protocol's limit."""
+        return may_ask_again(self._rounds)
+
     def came_back(self, back: Returned) -> Answer | Nobody:
         """Give the answer of the host's model that came back with a repeated call."""
         found = model_answer(back)
@@ -57,7 +80,9 @@ class Models:
         nonce = await self._engine.asking.begin(self._caller, run_id, brief, about=about)
         begun = time.monotonic()
         limit_s = self._engine.core.config.ask_wait_s
-        asked = await ask_model(self._ctx, brief, run_id=run_id, nonce=nonce, limit_s=limit_s)
+        asked = await ask_model(
+            self._ctx, brief, run_id=run_id, nonce=nonce, limit_s=limit_s, rounds=self._rounds
+        )
         if isinstance(asked, InputRequiredResult):
             return asked
         if isinstance(asked, Unavailable):

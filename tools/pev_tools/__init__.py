@@ -4,7 +4,7 @@ from typing import Final
 
 from fastmcp.tools import Tool
 
-from pev_tools import command, files, gate, plan, pr, review, tests, trail, worktree
+from pev_tools import command, files, gate, loop, plan, pr, review, tests, trail, worktree
 
 TOOLS: Final[tuple[Tool, ...]] = (
     *plan.TOOLS,
@@ -15,5 +15,6 @@ TOOLS: Final[tuple[Tool, ...]] = (
     *gate.TOOLS,
     *review.TOOLS,
     *pr.TOOLS,
+    *loop.TOOLS,
     *trail.TOOLS,
 )

@@ -36,8 +36,8 @@ async def draft_plan(
 ) -> Draft | InputRequiredResult:
     """Open a run for a task and draft its plan. Start every change with this.
 
-    The host's model drafts if it can be asked; otherwise you get a brief: write the plan yourself and call
-    submit_plan with the run's id. Then the person is asked to decide. Changes no file.
+    The host's model drafts, or the operator's, if one can be asked; else you get a brief: write the plan
+    yourself and call submit_plan with the run's id. Then the person is asked to decide. Changes no file.
     """
     back = await decisions.came_back()
     if back is None:
@@ -50,6 +50,10 @@ async def draft_plan(
     if isinstance(planned, RunView):
         return Draft(run=planned)
     brief, why = planned
+    if engine.looping.has_model:
+        await engine.looping.plan_by_provider(caller, state.id)
+        settled = await decisions.settle(state.id)
+        return settled if isinstance(settled, InputRequiredResult) else Draft(run=settled)
     view = view_run(await engine.run(caller, state.id), notes=(f"No plan was drafted: {why}",))
     return Draft(run=view, brief=f"{brief.system}\n\n{brief.prompt}")
 

@@ -73,6 +73,13 @@ class Authoring:
                 state = await self._ask(author, run_id, brief, messages)
         return state
 
+    async def has_news(self, run_id: RunId) -> bool:
+        """Say whether the worktree holds something that no gate has judged."""
+        state = await self._core.state(run_id)
+        depot, tree = await self._verifying.snapshot(state)
+        judged = {gate.snapshot for gate in state.gates[-1:] if gate.outcome is not None}
+        return tree not in {*judged, await depot.tree_of(state.base_commit)}
+
     async def by_host(self, caller: Caller, run_id: RunId) -> RunState:
         """Record that the host says that its own work is done, so that it is judged."""
         require_scope(caller, Scope.EXECUTE)

@@ -175,16 +175,23 @@ class Looping:
         return next_phase(await self._core.state(run_id))
 
     async def drive(
-        self, caller: Caller, run_id: RunId, *, wait_s: float, progress: Progress | None = None
+        self,
+        caller: Caller,
+        run_id: RunId,
+        *,
+        wait_s: float,
+        progress: Progress | None = None,
+        leave: frozenset[Phase] = frozenset(),
     ) -> Phase:
         """Go on until a person or a host is needed, or the run is done; wait at most `wait_s` seconds for it.
 
-        It goes on when nobody waits, and the next call joins it. One process drives a run at a time.
+        It goes on when nobody waits, and the next call joins it. One process drives a run at a time. Phases
+        in `leave` are the host's.
         """
         name = RunId(f"{run_id}/loop")
         job = self._jobs.get(name)
         if job is None:
-            job = self._jobs.start(name, "loop", lambda own: self._drive(own, caller, run_id))
+            job = self._jobs.start(name, "loop", lambda own: self._drive(own, caller, run_id, leave))
         await self._jobs.wait(job, limit_s=wait_s, progress=progress)
         return await self.phase(run_id)
 
@@ -192,18 +199,18 @@ class Looping:
         """Say whether this process is at work on a run."""
         return self._jobs.get(RunId(f"{run_id}/loop")) is not None
 
-    def needs_others(self, phase: Phase) -> bool:
+    def needs_others(self, phase: Phase, leave: frozenset[Phase] = frozenset()) -> bool:
         """Say whether a phase needs a person, or a model that only the host has."""
-        return phase in (Phase.PERSON, Phase.DONE) or (phase in ASKS and not self.has_model)
+        return phase in {Phase.PERSON, Phase.DONE, *leave} or (phase in ASKS and not self.has_model)
 
-    async def _drive(self, job: Job, caller: Caller, run_id: RunId) -> None:
+    async def _drive(self, job: Job, caller: Caller, run_id: RunId, leave: frozenset[Phase]) -> None:
         lock = RunLock(self._core.config.state_dir / "loops", run_id)
         while not lock.take():  # another process is at work on it
-            if self.needs_others(await self.phase(run_id)):
+            if self.needs_others(await self.phase(run_id), leave):
                 return
             await anyio.sleep(_POLL_S)
         try:
-            while not self.needs_others(phase := await self.phase(run_id)):
+            while not self.needs_others(phase := await self.phase(run_id), leave):
                 state = await self._core.state(run_id)
                 await job.report(f"{phase}: attempt {state.work.tried + 1}", float(state.version), 0.0)
                 await self._advance(caller, run_id, phase, job.report)

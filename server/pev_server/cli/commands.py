@@ -2,13 +2,14 @@
 
 import typer
 
-from pev_server.cli import approvals, deciding, evidence, gating, hosts, looking, setup, trailing
+from pev_server.cli import approvals, deciding, evidence, gating, hosts, looking, running, setup, trailing
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to the application."""
     app.command("gate")(gating.gate)
     app.command("check")(gating.check)
+    app.command("run")(running.run)
     app.command("runs")(looking.runs)
     app.command("show")(looking.show)
     app.command("approve")(deciding.approve)
