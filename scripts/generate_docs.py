@@ -56,7 +56,7 @@ SETTINGS: Final = {
     "allowed_signers": "who may sign decisions, as ssh-keygen reads it (default: `.pev/allowed_signers` of"
     " the trusted ref)",
     "forge": "where pull requests are opened: `kind` (`local`, `remote`, `github`, `gitlab`), `api_url`,"
-    " `project`, `token_file`, `token_command` or `token_variable`, `draft`, `labels`, `reviewers`",
+    " `project`, `token_file`, `token_command` or `token_env`, `draft`, `labels`, `reviewers`",
     "auth": "whose tokens count over HTTP: `issuer`, `audience`, `resource_url`, and one of `jwks_url`,"
     " `public_key_file`, `introspection_url`",
     "provider": "a model for roles where no host lends one: `model`, and `key_env` or `key_command`",

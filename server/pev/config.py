@@ -136,7 +136,7 @@ class ForgeSettings(BaseModel):
     project: str | None = Field(default=None, pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)+$")
     token_file: Folder | None = None
     token_command: tuple[str, ...] = ()
-    token_variable: str = Field(default="PEV_FORGE_TOKEN", pattern=r"^[A-Za-z_]\w*$")
+    token_env: str = Field(default="PEV_FORGE_TOKEN", pattern=r"^[A-Za-z_]\w*$")
     draft: bool = False
     labels: tuple[str, ...] = Field(default=(), max_length=20)
     reviewers: tuple[str, ...] = Field(default=(), max_length=15)
@@ -227,8 +227,8 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _no_command_sees_the_token(self) -> Self:
-        if self.forge.token_variable in self.pass_env:
-            raise ValueError(f"pass_env names {self.forge.token_variable}, the forge's credential")
+        if self.forge.token_env in self.pass_env:
+            raise ValueError(f"pass_env names {self.forge.token_env}, the forge's credential")
         return self
 
     @property

@@ -4,26 +4,23 @@ Its key comes from a variable or a program, is kept in memory alone, and is cut 
 takes it for a secret too. The library is imported with the first question: who never asks pays nothing.
 """
 
-import os
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from pev import proc
 from pev.config import Config, ProviderSettings
-from pev.errors import ModelUnavailable, PevError
+from pev.errors import ConfigInvalid, ModelUnavailable, PevError
 from pev.roles.asker import Message, Results, Said, Told, ToolCall, ToolSpec
+from pev.secret import read_secret
 from pev.text import one_line
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model
 
-_KEY_S: Final = 30.0
 _LEAST_SECRET: Final = 8
 _HINT: Final = "Look at [provider] of the operator's configuration, and at the provider's status."
 
@@ -173,16 +170,10 @@ async def provider_of(config: Config) -> Provider | None:
     settings = config.provider
     if settings is None:
         return None
-    if settings.key_env is not None:
-        key = os.environ.get(settings.key_env, "").strip()
-        fault = "" if key else f"the variable {settings.key_env}, which holds the provider's key, is not set"
-        return Provider(settings, key, fault=fault)
-    if not settings.key_command:
+    if settings.key_env is None and not settings.key_command:
         return Provider(settings)
     try:
-        done = await proc.run(settings.key_command, cwd=Path("/"), env=dict(os.environ), limit_s=_KEY_S)
-    except PevError as exc:
-        return Provider(settings, fault=f"the provider's key_command failed: {exc.message}")
-    key = done.stdout.decode("utf-8", "replace").strip()
-    fault = "" if done.ok and key else f"the provider's key_command ended with exit code {done.code}"
-    return Provider(settings, key if done.ok else "", fault=fault)
+        key = await read_secret("the provider's key", variable=settings.key_env, command=settings.key_command)
+    except ConfigInvalid as exc:
+        return Provider(settings, fault=exc.message)
+    return Provider(settings, key)

@@ -86,7 +86,7 @@ async def test_the_key_comes_from_a_variable_or_a_program(
     [
         ({"key_env": "NOT_SET"}, "NOT_SET"),
         ({"key_command": ["false"]}, "exit code 1"),
-        ({"key_command": ["/nowhere/at/all"]}, "key_command failed"),
+        ({"key_command": ["/nowhere/at/all"]}, "command for the provider's key failed"),
     ],
 )
 async def test_a_key_that_cannot_be_had_is_told_when_the_model_is_asked(

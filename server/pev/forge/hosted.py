@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from pev.config import ForgeSettings
 from pev.errors import ForgeRefused
 from pev.forge.address import address_of
-from pev.forge.credential import read_credential
 from pev.forge.interface import Forge, PrRequest
 from pev.forge.rest import Rest
 from pev.models import Model, ObjectId
 from pev.repos.depot import Depot
 from pev.repos.notes import publish_note, push_note
 from pev.run import PrState
+from pev.secret import read_secret
 
 _CUT = "\n\n… cut to what the forge takes; the whole body is in the trail."
 
@@ -73,7 +73,7 @@ class HostedForge(Forge):
         """Push the branch, and open its pull request or update the one that is open."""
         url = await self._url(depot)
         project = self._project(url)
-        token = await read_credential(self.settings)
+        token = await self._token()
         await depot.publish(request.commit, request.branch)
         await publish_note(depot, request.run_id)
         await depot.push(request.commit, request.branch, url)
@@ -98,7 +98,7 @@ class HostedForge(Forge):
     async def sync(self, depot: Depot, pr: PrState, target: str) -> PrState:
         """Read what became of the pull request, what its head is now, and who merged it."""
         project = self._project(await self._url(depot))
-        token = await read_credential(self.settings)
+        token = await self._token()
         async with self.talk(self.settings, token) as rest:
             seen = await self.read(rest, project, pr.number)
         return pr.model_copy(
@@ -119,6 +119,15 @@ class HostedForge(Forge):
             if seen is None:
                 raise
             return seen
+
+    async def _token(self) -> str:
+        settings = self.settings
+        return await read_secret(
+            "the forge's token",
+            variable=settings.token_env,
+            command=settings.token_command,
+            file=settings.token_file,
+        )
 
     async def _url(self, depot: Depot) -> str:
         url = await depot.remote_url(self._remote)
