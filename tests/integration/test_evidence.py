@@ -25,6 +25,8 @@ from pev.run import RunState, Status
 from pev.stages.attested import verify_commit
 from pev.trail.notary import Notary
 from pev.trail.notes import SignerKey, VerifierKey
+from pev.views import view_run
+from support.cli import pev
 from support.depots import git_in
 from support.engines import AGENT, approved, engine_at
 from support.plans import plan
@@ -289,3 +291,42 @@ async def test_open_pr_that_was_broken_off_is_completed_by_the_next(
 
     assert state.pr is not None
     assert state.pr.commit == out == user_repo.git("rev-parse", f"agent/{run}")
+
+
+# The command line
+
+
+async def test_the_command_says_by_its_exit_code_whether_a_commit_is_covered(
+    shipped: Shipped, tmp_path: Path
+) -> None:
+    """A build server has the clone and the key; the evidence comes as a file or with the commit."""
+    there, key = changed(shipped, tmp_path), str(shipped.keys[0])
+    file = tmp_path / "evidence.json"
+    handed = pev("evidence", shipped.state.id, "-o", str(file), cwd=shipped.repo.path)
+    good = pev("verify-pr", "--key", key, "--json", cwd=there)
+    from_file = pev("verify-pr", "--key", key, "--evidence", str(file), cwd=there)
+    without_key = pev("verify-pr", cwd=there)
+    git_in(there, "commit", "-q", "--allow-empty", "-m", "one more")
+    bad = pev("verify-pr", "--key", key, "--json", cwd=there)
+
+    assert (handed.code, file.read_bytes()) == (0, shipped.raw)
+    assert (good.code, good.json()["holds"], good.json()["commit"]) == (0, True, shipped.commit)
+    assert from_file.code == 0
+    assert f"Commit {shipped.commit} is what the gate of run {shipped.state.id} passed." in from_file.out
+    assert (without_key.code, "pev trail keys" in without_key.err) == (2, True)
+    assert (bad.code, bad.json()["holds"]) == (1, False)
+    assert "evidence.invalid" in bad.err
+
+
+async def test_a_push_after_the_gate_is_told_in_the_run(shipped: Shipped) -> None:
+    """The local forge sees that its branch moved; nothing is undone, and the reader is warned first."""
+    branch = f"agent/{shipped.state.id}"
+    tree = shipped.repo.git("rev-parse", f"{branch}^{{tree}}")
+    more = shipped.repo.git("commit-tree", tree, "-p", branch, "-m", "more")
+    shipped.repo.git("update-ref", f"refs/heads/{branch}", more)
+    async with engine_at(shipped.repo.path) as engine:
+        state = await engine.shipping.sync_pr(AGENT, shipped.state.id)
+
+    assert state.pr is not None
+    assert state.pr.head == more
+    assert view_run(state).notes[0].startswith("NOT COVERED")
