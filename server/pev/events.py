@@ -48,6 +48,7 @@ class Kind(StrEnum):
     TRAIL_READ = "trail.read"
     TRAIL_KEY = "trail.key"
     TRAIL_WITNESSED = "trail.witnessed"
+    PAYLOAD_ERASED = "payload.erased"
     REPAIRED = "server.repaired"
 
 

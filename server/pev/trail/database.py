@@ -102,6 +102,11 @@ class Database:
             finally:
                 roll_back(connection)
 
+    def forget(self) -> None:
+        """Write the log of pages back into the file and empty it: it still holds what was overwritten."""
+        with self._translated(), self._borrowed() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def check_file(self) -> None:
         """Raise TrailUnavailable if the file was removed or replaced since it was opened."""
         self._check_inode()

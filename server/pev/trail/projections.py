@@ -42,6 +42,7 @@ class Projector:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._states: dict[RunId, tuple[int, RunState]] = {}
+        self._erased: set[RunId] = set()
 
     def apply(self, event: Event) -> None:
         """Take one event in. Raises TrailCorrupt if its run cannot take it."""
@@ -73,7 +74,11 @@ class Projector:
         )
         self._states.clear()
 
-    def _advance(self, run: RunId, event: Event) -> str:
+    def _advance(self, run: RunId, event: Event) -> str | None:
+        if event.kind is Kind.RUN_OPENED and event.payload is None:
+            self._erased.add(run)
+        if run in self._erased:  # its payloads are gone, and with them its state
+            return None
         opened, state = self._state(run, event.seq)
         try:
             after = apply_event(state, event)

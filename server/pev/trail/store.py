@@ -6,14 +6,15 @@ What `append` has returned is on the disk, in one total order, and no other way 
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
 from pev.errors import EventUnknown, InvalidInput, TrailCorrupt
-from pev.events import Event, NewEvent
-from pev.models import Digest, RepoId, RunId, StreamId
+from pev.events import Actor, Event, Kind, NewEvent
+from pev.models import SERVER_STREAM, Digest, RepoId, RunId, StreamId, to_rfc3339
 from pev.run import RunState
-from pev.trail import blobs, log, projections, query, verify
+from pev.trail import blobs, erasure, log, projections, query, verify
 from pev.trail.blobs import Blob
 from pev.trail.database import BUSY_LIMIT_S, Database
 from pev.trail.log import Stored
@@ -162,6 +163,30 @@ class Trail:
         sides = {"run": run, "principal": principal}
         with self._database.reading() as connection:
             return query.find_approvals(connection, sides, limit=limit, before=before)
+
+    def erase(
+        self, actor: Actor, reason: str, *, events: Sequence[int] = (), run: RunId | None = None
+    ) -> Event:
+        """Erase the payloads of single events, or of a run that is over; give the event that tells of it.
+
+        Raises InvalidInput for what cannot be erased, EventUnknown and RunUnknown.
+        """
+        with self._database.writing() as connection:
+            if run is not None:
+                told = erasure.erase_run(connection, run, actor, reason)
+            else:
+                told = erasure.erase_events(connection, events, actor, reason)
+            drafts = [log.draft(told, self._redactor)]
+            version = log.version_of(connection, SERVER_STREAM)
+            (stored,) = log.write(connection, SERVER_STREAM, version, drafts)
+            projections.Projector(connection).apply(stored)
+        self._database.forget()
+        return stored
+
+    def older_than(self, kind: Kind, at: datetime) -> list[int]:
+        """Give the events of a kind before a time whose payload is there, at most 10,000."""
+        with self._database.reading() as connection:
+            return erasure.older_than(connection, kind, to_rfc3339(at))
 
     def put_blob(self, data: bytes, media_type: str) -> Digest:
         """Keep content of at most 256 MiB, and give the digest of what was stored.

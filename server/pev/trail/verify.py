@@ -43,6 +43,9 @@ _EVIDENCE: Final = {
 """Which fields of which events name blobs. Not those of tool calls: there a caller could name anything."""
 
 
+_ERASED: Final = Kind.PAYLOAD_ERASED.value.encode()
+
+
 class VerifyReport(Model):
     """What the record was found to be.
 
@@ -123,6 +126,8 @@ class _Examination:
         self._suspects: list[Fault] = []
         self._tree_faults: list[Fault] = []
         self._evidence: dict[str, int] = {}
+        self._told_events: set[int] = set()
+        self._told_blobs: set[str] = set()
         self._rows = RowCheck(self.add, self._suspect)
 
     def add(self, kind: FaultKind, detail: str, seq: int | None = None) -> None:
@@ -162,6 +167,8 @@ class _Examination:
         in_order = 0
         for batch in batches(self._connection):
             in_order += self._check_batch(batch, retelling)
+        for seq in sorted(self._rows.erased - self._told_events):
+            self.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", seq)
         (leaves,) = self._connection.execute("SELECT count(*) FROM nodes WHERE level = 0").fetchone()
         if in_order == leaves == self.frontier.size:
             for fault in self._tree_faults:
@@ -201,10 +208,10 @@ class _Examination:
 
     def _take_in(self, one: Checked, retelling: Retelling) -> None:
         """Project an event that is whole, and note which blobs it names."""
-        if one.payload is None:
-            self.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", one.seq)
-            return
-        if one.kind in _EVIDENCE:
+        if one.kind == _ERASED and one.payload is not None:
+            self._told_events.update(seq for seq in one.payload.get("events", ()) if type(seq) is int)
+            self._told_blobs.update(map(str, one.payload.get("blobs", ())))
+        if one.kind in _EVIDENCE and one.payload is not None:
             for digest in _evidence_in(one.kind, one.payload):
                 self._evidence.setdefault(digest, one.seq)
         if self.count == 0 and not self._suspects:
@@ -258,7 +265,8 @@ class _Examination:
             if data is None or digest_of(data) != digest:
                 self.add(FaultKind.BLOB_CHANGED, f"content of blob {digest} is not what its digest says")
         for digest, seq in missing.items():
-            self.add(FaultKind.BLOB_MISSING, f"blob {digest} is named here and not stored", seq)
+            if digest not in self._told_blobs:
+                self.add(FaultKind.BLOB_MISSING, f"blob {digest} is named here and not stored", seq)
 
 
 def _evidence_in(kind: bytes, payload: dict[str, Any]) -> Iterator[str]:

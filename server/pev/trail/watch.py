@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from pev.errors import TrailCorrupt
+from pev.events import Kind
 from pev.trail import log
 from pev.trail.faults import Fault, FaultKind
 from pev.trail.merkle import Frontier, TreeHead, consistency_path, proves_consistency, root_of
-from pev.trail.rows import Batch, RowCheck, batches
+from pev.trail.rows import Batch, Checked, RowCheck, batches
 from pev.trail.verify import MAX_FAULTS
 
+_ERASED: Final = Kind.PAYLOAD_ERASED.value.encode()
 _BEFORE: Final = "SELECT max(version) FROM events WHERE stream = CAST(? AS TEXT) AND version < ?"
 
 
@@ -69,6 +71,8 @@ class Watch:
         for batch in batches(connection, before.size):
             self._take(batch, grown, check, faults)
             last_at = batch.rows[-1].at
+        for seq in sorted(check.erased - faults.told):
+            faults.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", seq)
         if not faults.found:
             _check_tree(connection, before, grown.head(), faults)
         if not faults.found:
@@ -82,16 +86,21 @@ class Watch:
                 return
             if batch.remembered.get(row.seq) != leaf:
                 faults.add(FaultKind.CHANGED, "its envelope does not match its leaf in the tree", row.seq)
-            elif check.check(row) is not None and row.payload is None:
-                faults.add(FaultKind.PAYLOAD_MISSING, "it was never there", row.seq)
+            else:
+                self._hear(check.check(row), faults)
         grown.extend(batch.leaves)
+
+    def _hear(self, one: Checked | None, faults: "_Faults") -> None:
+        if one is not None and one.kind == _ERASED and one.payload is not None:
+            faults.told.update(seq for seq in one.payload.get("events", ()) if type(seq) is int)
 
 
 class _Faults:
-    """The first of what is wrong."""
+    """The first of what is wrong, and the events of which a later one tells that they were erased."""
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
+        self.told: set[int] = set()
 
     def add(self, kind: FaultKind, detail: str, seq: int | None) -> None:
         """Note a fault."""
