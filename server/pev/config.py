@@ -66,6 +66,21 @@ def _safe_url(url: str) -> str:
 Url = Annotated[str, AfterValidator(_safe_url)]
 
 
+class PageSettings(BaseModel):
+    """How people log in to the approval page: our client at the issuer, and what says that they may approve.
+
+    `approve_claim` is a claim of the identity token that holds `pev:approve`; with "scope" the scope that the
+    issuer says it granted will do.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client_id: str = Field(min_length=1)
+    client_secret_file: Folder | None = None
+    scopes: tuple[str, ...] = ("openid", "pev:approve")
+    approve_claim: str = Field(default="scope", min_length=1)
+
+
 class AuthSettings(BaseModel):
     """How callers over HTTP are known: whose tokens count, and for which address of ours they are made out.
 
@@ -87,6 +102,8 @@ class AuthSettings(BaseModel):
     introspection_client: str = ""
     introspection_secret_file: Folder | None = None
     requests_per_second: float = Field(default=10.0, gt=0, le=10_000)
+    tenant_claim: str | None = Field(default=None, min_length=1, max_length=200)
+    page: PageSettings | None = None
 
     @model_validator(mode="after")
     def _one_way_to_verify(self) -> Self:

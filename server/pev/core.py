@@ -5,14 +5,22 @@ It offers one way to change a run: read its state, decide purely, append; again 
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio
 
 from pev.config import Config
-from pev.errors import RepoUnknown, RepoUnusable, TrailUnavailable, VersionConflict
+from pev.errors import (
+    EventUnknown,
+    RepoUnknown,
+    RepoUnusable,
+    RunUnknown,
+    TrailUnavailable,
+    VersionConflict,
+)
 from pev.events import Event, Kind, NewEvent
 from pev.findings import GateReport
 from pev.git import Git
@@ -25,10 +33,12 @@ from pev.repos.store import ObjectStore
 from pev.run import RunState
 from pev.sandbox.interface import Sandbox
 from pev.sandbox.permits import Grants, SandboxSettings, allowance, granted
-from pev.trail.query import TrailQuery
+from pev.trail.projections import unknown_run
+from pev.trail.query import TrailPage, TrailQuery
 from pev.trail.store import Trail
 
 _TRIES: Final = 20
+_RUN: Final = run_stream(RunId(""))
 
 
 @dataclass(slots=True)
@@ -39,15 +49,67 @@ class Core:
     trail: Trail
     catalog: Catalog
     sandbox: Sandbox
+    tenant: str | None = None
+
+    def within(self, tenant: str) -> "Core":
+        """Give the same parts, seen by a tenant: runs of others are unknown in it, whoever asks and how."""
+        return replace(self, tenant=tenant)
 
     async def state(self, run_id: RunId) -> RunState:
-        """Give the state of a run. Raises RunUnknown."""
-        return await anyio.to_thread.run_sync(self.trail.run_state, run_id)
+        """Give the state of a run. Raises RunUnknown, also for a run of another tenant."""
+        state = await anyio.to_thread.run_sync(self.trail.run_state, run_id)
+        if not self._sees(state):
+            raise unknown_run(run_id)
+        return state
+
+    def _sees(self, state: RunState) -> bool:
+        return self.tenant in (None, state.tenant)
+
+    async def runs(self, *, limit: int, open_only: bool = False) -> list[RunState]:
+        """Give the newest runs that may be seen here, at most `limit`, 1 to 500."""
+        found: list[RunState] = []
+        cursor: str | None = None
+        while True:
+            asking = partial(self.trail.runs, open_only=open_only, limit=limit, before=cursor)
+            page = await anyio.to_thread.run_sync(asking)
+            found += [state for state in page.runs if self._sees(state)]
+            cursor = page.cursor
+            if cursor is None or len(found) >= limit:
+                return found[:limit]
+
+    async def query(self, question: TrailQuery) -> TrailPage:
+        """Answer one page of a question; a tenant sees the events of its own runs, and no others."""
+        page = await anyio.to_thread.run_sync(self.trail.query, question)
+        if self.tenant is None:
+            return page
+        own = {stream for stream in {one.stream for one in page.events} if await self._is_own(stream)}
+        return page.model_copy(update={"events": tuple(one for one in page.events if one.stream in own)})
+
+    async def event(self, seq: int) -> Event:
+        """Give one event by its number. Raises EventUnknown, also for one that may not be seen here."""
+        found = await anyio.to_thread.run_sync(self.trail.event, seq)
+        if not await self._is_own(found.stream):
+            raise EventUnknown(f"no event has the number {seq}", hint="Events count from 0.")
+        return found
+
+    async def _is_own(self, stream: StreamId) -> bool:
+        """Say whether a stream may be seen here: a tenant sees its runs alone."""
+        if self.tenant is None:
+            return True
+        if not stream.startswith(_RUN):
+            return False
+        try:
+            await self.state(RunId(stream.removeprefix(_RUN)))
+        except RunUnknown:
+            return False
+        return True
 
     async def append(
         self, stream: StreamId, events: Sequence[NewEvent], *, expected_version: int | None = None
     ) -> list[Event]:
-        """Append events to a stream, durably. Raises VersionConflict."""
+        """Append events to a stream, durably. Raises VersionConflict, and RunUnknown of another's run."""
+        if self.tenant is not None and stream.startswith(_RUN) and expected_version != 0:
+            await self.state(RunId(stream.removeprefix(_RUN)))
         return await anyio.to_thread.run_sync(
             lambda: self.trail.append(stream, events, expected_version=expected_version)
         )

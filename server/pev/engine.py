@@ -53,6 +53,20 @@ class Engine:
         self.core = core
         self._jobs = jobs
         self._asker = asker
+        self._tenants: dict[str, Engine] = {}
+
+    def within(self, tenant: str | None) -> "Engine":
+        """Give the engine as a tenant sees it: the same gate and jobs, and no run but its own.
+
+        None is this machine's own user, who sees all.
+        """
+        if tenant is None or tenant == self.core.tenant:
+            return self
+        if tenant not in self._tenants:
+            seen = Engine(self.core.within(tenant), self._jobs, self._asker)
+            seen.__dict__["_gate"] = self._gate  # one gate measures for all, within the machine's cores
+            self._tenants[tenant] = seen
+        return self._tenants[tenant]
 
     @cached_property
     def desk(self) -> "Desk":

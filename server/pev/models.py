@@ -114,12 +114,16 @@ class Host(Model):
 
 
 class Caller(Model):
-    """Who calls the engine: a principal in a role, with scopes, through a host."""
+    """Who calls the engine: a principal in a role, with scopes, through a host.
+
+    `tenant` is whom they belong to over HTTP; None is this machine's own user, who sees all.
+    """
 
     principal: str
     role: Role
     scopes: frozenset[Scope]
     host: Host = Host()
+    tenant: str | None = None
 
 
 def require_scope(caller: Caller, scope: Scope) -> None:

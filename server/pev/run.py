@@ -112,6 +112,7 @@ class RunState(Model):
     opened_at: str = ""
     updated_at: str = ""
     opened_by: str = ""
+    tenant: str = ""
     trusted_ref: str
     trusted_commit: ObjectId
     base_ref: str

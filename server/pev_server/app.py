@@ -49,9 +49,11 @@ def create_app(
     what belongs to it. `asker` stands in for the model that the operator configured.
     """
 
+    holder = EngineHolder(config, cwd, asker)
+
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
-        async with EngineHolder(config, cwd, asker) as holder:
+        async with holder:
             yield {HOLDER: holder, ROLE: role}
 
     security = RequestStateSecurity(
@@ -74,6 +76,10 @@ def create_app(
         strict_input_validation=True,
         request_state_security=security,
     )
+    if not local and config.auth is not None and config.auth.page is not None:
+        from pev_server.web.hosted import add_page
+
+        add_page(app, config.auth, config.auth.page, holder.engine)
     for tool in TOOLS:
         app.add_tool(tool)
     for resource in RESOURCES:
@@ -103,7 +109,7 @@ def _limits(config: Config, *, local: bool) -> list[Middleware]:
         RateLimitingMiddleware(
             max_requests_per_second=rate,
             burst_capacity=max(1, int(4 * rate)),
-            get_client_id=lambda _: get_caller().principal,
+            get_client_id=lambda _: f"{get_caller().tenant}/{get_caller().principal}",
         )
     ]
 

@@ -4,8 +4,9 @@ A token counts if the configured issuer made it, for this server, for a named su
 Its scopes bound what the engine lets it do; a model's tool calls never approve, whatever the token says.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fastmcp.server.auth import AccessToken, AuthProvider, JWTVerifier, RemoteAuthProvider, TokenVerifier
@@ -20,26 +21,56 @@ ENTRY: Final = Scope.READ
 """Without this scope nothing can be done here; a token that lacks it is answered with 403."""
 
 
+_MAX_TENANT: Final = 200
+
+
 class Verifier(JWTVerifier):
-    """Verifies signed tokens; one that never ends, or names nobody, is none."""
+    """Verifies signed tokens; one that never ends, or names nobody or no tenant, is none."""
+
+    def __init__(self, settings: AuthSettings, public_key: str | None) -> None:
+        self._settings = settings
+        super().__init__(
+            issuer=settings.issuer,
+            audience=settings.audience,
+            algorithm=settings.algorithm,
+            jwks_uri=settings.jwks_url,
+            public_key=public_key,
+        )
 
     async def load_access_token(self, token: str) -> AccessToken | None:
         """Give what a token says, or None."""
-        return _bounded(await super().load_access_token(token))
+        return _bounded(await super().load_access_token(token), self._settings)
 
 
 class Introspector(IntrospectionTokenVerifier):
     """Asks the issuer about opaque tokens (RFC 7662)."""
 
+    def __init__(self, settings: AuthSettings, url: str) -> None:
+        self._settings = settings
+        super().__init__(
+            introspection_url=url,
+            client_id=settings.introspection_client,
+            client_secret=_secret(settings.introspection_secret_file),
+            audience=settings.audience,
+        )
+
     async def verify_token(self, token: str) -> AccessToken | None:
         """Give what the issuer says of a token, or None."""
-        return _bounded(await super().verify_token(token))
+        return _bounded(await super().verify_token(token), self._settings)
 
 
-def _bounded(found: AccessToken | None) -> AccessToken | None:
+def _bounded(found: AccessToken | None, settings: AuthSettings) -> AccessToken | None:
     if found is None or found.expires_at is None or not subject_of(found):
         return None
-    return found
+    return found if tenant_in(found.claims, settings) is not None else None
+
+
+def tenant_of(token: AccessToken, settings: AuthSettings | None) -> str:
+    """Name the tenant of a token that counts. Raises ConfigInvalid where nothing says who counts."""
+    tenant = tenant_in(token.claims, settings) if settings is not None else None
+    if tenant is None:
+        raise ConfigInvalid("a token came where no issuer is configured", hint="Configure [auth].")
+    return tenant
 
 
 def subject_of(token: AccessToken) -> str:
@@ -49,8 +80,25 @@ def subject_of(token: AccessToken) -> str:
 
 def principal_of(token: AccessToken) -> str:
     """Name the principal of a token, told apart from users of this machine and of other issuers."""
-    host = urlsplit(str(token.claims.get("iss") or "")).hostname or "issuer"
-    return f"{subject_of(token)[:200]}@{host}"
+    return name_principal(subject_of(token), str(token.claims.get("iss") or ""))
+
+
+def name_principal(subject: str, issuer: str) -> str:
+    """Name somebody whom an issuer knows."""
+    return f"{subject[:200]}@{urlsplit(issuer).hostname or 'issuer'}"
+
+
+def tenant_in(claims: Mapping[str, Any], settings: AuthSettings) -> str | None:
+    """Name the tenant of whoever an issuer makes these claims about; None if they belong to none.
+
+    It is the issuer, and the value of the operator's `tenant_claim` if there is one.
+    """
+    if settings.tenant_claim is None:
+        return settings.issuer
+    said = claims.get(settings.tenant_claim)
+    if not isinstance(said, str) or not 0 < len(said) <= _MAX_TENANT:
+        return None
+    return f"{settings.issuer}#{said}"
 
 
 def create_auth(settings: AuthSettings) -> AuthProvider:
@@ -69,20 +117,9 @@ def create_auth(settings: AuthSettings) -> AuthProvider:
 
 def _verifier(settings: AuthSettings) -> TokenVerifier:
     if settings.introspection_url is not None:
-        return Introspector(
-            introspection_url=settings.introspection_url,
-            client_id=settings.introspection_client,
-            client_secret=_secret(settings.introspection_secret_file),
-            audience=settings.audience,
-        )
+        return Introspector(settings, settings.introspection_url)
     key = settings.public_key_file
-    return Verifier(
-        issuer=settings.issuer,
-        audience=settings.audience,
-        algorithm=settings.algorithm,
-        jwks_uri=settings.jwks_url,
-        public_key=_read(key) if key is not None else None,
-    )
+    return Verifier(settings, _read(key) if key is not None else None)
 
 
 def _secret(file: Path | None) -> str:
@@ -91,6 +128,11 @@ def _secret(file: Path | None) -> str:
             "auth.introspection_url is set, and auth.introspection_secret_file is not",
             hint="Name a file that only this user can read, with the client's secret in it.",
         )
+    return read_secret(file)
+
+
+def read_secret(file: Path) -> str:
+    """Read a secret from a file that only this user can read. Raises ConfigInvalid."""
     if file.exists() and file.stat().st_mode & 0o077:
         raise ConfigInvalid(f"{str(file)!r} can be read by others", hint=f"Run: chmod 600 {file}")
     return _read(file).strip()

@@ -6,10 +6,11 @@ The desk in the engine is the authority; here is only the way to the host and ba
 import secrets
 from typing import Final
 
+import anyio
 from fastmcp import Context
 from mcp_types import InputRequiredResult
 
-from pev.boundary.question import Question
+from pev.boundary.question import Question, poses_question
 from pev.engine import Engine
 from pev.errors import PlanInvalid
 from pev.gateview import GateView
@@ -22,18 +23,25 @@ from pev_server.dialogue import (
     Declined,
     ForgedAnswer,
     ModelAnswer,
+    Opened,
     PersonAnswer,
     Returned,
     Unavailable,
     ask_model,
     ask_person,
+    end_page,
     may_ask_again,
     model_answer,
+    opens_pages,
+    page_reply,
     person_reply,
     returned,
+    show_page,
 )
 
 _ROUNDS: Final = 6
+_POLL_S: Final = 0.5
+_ON_PAGE: Final = "The person has the page. Call request_decision to see whether they decided."
 _NO_HOST: Final = "This host cannot ask the person ({why}). A person decides in a terminal: pev approve {run}"
 _TOO_WEAK: Final = (
     "The policy wants a decision that is {least}, and this host's dialog is not. A person decides in a"
@@ -52,12 +60,17 @@ _NO_SCOPE: Final = (
 class Decisions:
     """The decisions of one call: what came back with it, and how to ask for more."""
 
-    def __init__(self, ctx: Context, engine: Engine, caller: Caller, *, may_approve: bool) -> None:
+    def __init__(
+        self, ctx: Context, engine: Engine, caller: Caller, *, may_approve: bool, page: str | None = None
+    ) -> None:
+        """Decide for a caller; `page` is the address of the approval page, if there is one."""
         self._ctx = ctx
         self._engine = engine
         self._caller = caller
         self._may_approve = may_approve
+        self._page = page
         self._rounds = 0
+        self._went_there = False
         approve = {Scope.APPROVE} if may_approve else set()
         self._person = caller.model_copy(update={"role": Role.PERSON, "scopes": caller.scopes | approve})
 
@@ -89,50 +102,77 @@ class Decisions:
     ) -> RunView | InputRequiredResult:
         """Ask the person whatever the run poses, until nothing is open or nobody can be asked here."""
         if back is not None and back.person is not None:
-            reply = person_reply(back.nonce, back.person)
+            reply = page_reply(back.person) if back.by_page else person_reply(back.nonce, back.person)
             if isinstance(reply, Declined):
                 return await self._view(run_id, gate, (*notes, f"The person's answer: {reply.how}."))
-            notes += await self._take(run_id, reply)
+            if isinstance(reply, Opened):
+                await self._decided_there(run_id)
+            else:
+                await self._take(run_id, reply)
         for _ in range(_ROUNDS):
             question = await self._engine.desk.question(run_id, self._caller)
             if question is None:
                 break
-            if not self._may_approve:
-                notes += (_NO_SCOPE.format(run=run_id),)
-                break
-            unfit = await self._unfit(question)
-            if unfit:
-                notes += (unfit,)
-                break
-            asked = await ask_person(
-                self._ctx, question, limit_s=self._engine.core.config.ask_wait_s, rounds=self._rounds
-            )
+            asked = _ON_PAGE if self._went_there else await self._ask(question)
             if isinstance(asked, InputRequiredResult):
                 return asked
-            if isinstance(asked, Unavailable):
-                notes += (_NO_HOST.format(why=asked.why, run=run_id),)
+            if isinstance(asked, str):
+                notes += (asked,)
                 break
-            if isinstance(asked, Declined):
-                notes += (f"The person's answer: {asked.how}. Ask again with request_decision.",)
-                break
-            notes += await self._take(run_id, asked)
+            if isinstance(asked, PersonAnswer):
+                await self._take(run_id, asked)
         return await self._view(run_id, gate, notes)
 
-    async def _unfit(self, question: Question) -> str:
-        """Say why an answer at the host's dialog would not count; "" if it would."""
+    async def _ask(self, question: Question) -> PersonAnswer | Opened | InputRequiredResult | str:
+        """Ask at the host's dialog if its answer would count, else on the page; or say why neither."""
+        if not may_ask_again(self._rounds):
+            return _TOO_OFTEN
+        limit_s = self._engine.core.config.ask_wait_s
         least = (await self._engine.run(self._caller, question.run_id)).rules.min_assurance
+        why = self._unfit(question, least)
+        if not why:
+            asked = await ask_person(self._ctx, question, limit_s=limit_s, rounds=self._rounds)
+            if isinstance(asked, Declined):
+                return f"The person's answer: {asked.how}. Ask again with request_decision."
+            if not isinstance(asked, Unavailable):
+                return asked
+            why = _NO_HOST.format(why=asked.why, run=question.run_id)
+        if self._page is None or not assured(Channel.PAGE, least):
+            return why
+        url = f"{self._page}runs/{question.run_id}"
+        if not opens_pages(self._ctx):
+            return f"{why}. Or on the page: {url}" if self._person.tenant is not None else why
+        shown = await show_page(self._ctx, question, url, limit_s=limit_s, rounds=self._rounds)
+        if isinstance(shown, Opened):
+            await self._decided_there(question.run_id)
+            await end_page(self._ctx, question)
+        if isinstance(shown, Unavailable):
+            return f"{why}; {shown.why}"
+        return f"The person's answer: {shown.how}." if isinstance(shown, Declined) else shown
+
+    def _unfit(self, question: Question, least: Assurance) -> str:
+        """Say why an answer at the host's dialog would not count; "" if it would."""
+        if not self._may_approve:
+            return _NO_SCOPE.format(run=question.run_id)
         if not assured(Channel.HOST_FORM, least):
             sign = " --sign" if least is Assurance.SIGNED else ""
             return _TOO_WEAK.format(least=least, run=question.run_id, sign=sign)
-        if not question.fits_a_form:
-            return _TOO_LONG.format(run=question.run_id)
-        return "" if may_ask_again(self._rounds) else _TOO_OFTEN
+        return "" if question.fits_a_form else _TOO_LONG.format(run=question.run_id)
 
-    async def _take(self, run_id: RunId, reply: PersonAnswer) -> tuple[str, ...]:
+    async def _decided_there(self, run_id: RunId) -> None:
+        """Wait, within bounds, until a person has decided on the page whatever the run poses."""
+        self._went_there = True
+        config = self._engine.core.config
+        with anyio.move_on_after(min(config.ask_wait_s, config.gate_wait_s)):
+            while True:
+                if not poses_question(await self._engine.run(self._caller, run_id)):
+                    return
+                await anyio.sleep(_POLL_S)
+
+    async def _take(self, run_id: RunId, reply: PersonAnswer) -> None:
         await self._engine.desk.answer(
             run_id, reply.nonce, reply.data, channel=Channel.HOST_FORM, caller=self._person
         )
-        return ()
 
     async def _view(self, run_id: RunId, gate: GateView | None, notes: tuple[str, ...]) -> RunView:
         return view_run(await self._engine.run(self._caller, run_id), gate=gate, notes=notes)

@@ -24,11 +24,15 @@ RunIdText = Annotated[str, Field(description="id of the run, 8 hex digits")]
 
 
 async def get_engine() -> Engine:
-    """Give the engine of this server, opened with the first call."""
+    """Give the engine of this server as the caller's tenant sees it, opened with the first call."""
+    return await _holder().engine(get_caller().tenant)
+
+
+def _holder() -> EngineHolder:
     holder = get_context().lifespan_context[HOLDER]
     if not isinstance(holder, EngineHolder):
         raise TypeError("the server's lifespan holds no engine")
-    return await holder.engine()
+    return holder
 
 
 def host_of(ctx: Context) -> Host:
@@ -53,9 +57,10 @@ def get_caller() -> Caller:
     if token is None:
         return Caller(principal=local_principal(), role=role, scopes=most, host=host)
     scopes = frozenset(scope for scope in Scope if scope.value in token.scopes)
-    from pev_server.auth import principal_of
+    from pev_server.auth import principal_of, tenant_of
 
-    return Caller(principal=principal_of(token), role=role, scopes=scopes & most, host=host)
+    tenant = tenant_of(token, _holder().config.auth)
+    return Caller(principal=principal_of(token), role=role, scopes=scopes & most, host=host, tenant=tenant)
 
 
 def may_approve() -> bool:
@@ -81,4 +86,23 @@ async def get_models() -> Models:
 
 async def get_decisions() -> Decisions:
     """Give the way to the person and to the model at the host, for this call."""
-    return Decisions(get_context(), await get_engine(), get_caller(), may_approve=may_approve())
+    return Decisions(
+        get_context(), await get_engine(), get_caller(), may_approve=may_approve(), page=page_address()
+    )
+
+
+def page_address() -> str | None:
+    """Give the address of the approval page for this caller's person, if there is one to send them to.
+
+    It lets nobody in: the page asks for their login, or for the session that they began at a terminal.
+    """
+    config = _holder().config
+    if get_access_token() is None:
+        from pev_server.web.presence import find_page
+
+        return find_page(config.state_dir)
+    if config.auth is None or config.auth.page is None:
+        return None
+    from pev_server.web.hosted import BASE, origin_of
+
+    return f"{origin_of(config.auth)}{BASE}"

@@ -8,6 +8,7 @@ with the nonce that we gave; an answer without a nonce of ours is a forgery.
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from mcp_types import (
     CreateMessageResult,
     ElicitRequest,
     ElicitRequestFormParams,
+    ElicitRequestURLParams,
     ElicitResult,
     InputRequiredResult,
     ListRootsRequest,
@@ -34,6 +36,7 @@ from pydantic import ValidationError
 
 from pev.boundary.question import FormField, Question
 from pev.errors import DecisionInvalid
+from pev.models import digest_of
 from pev.roles.brief import Brief
 
 _PERSON: Final = "decision"
@@ -54,6 +57,11 @@ class Declined:
     """The host gave no answer: declined, cancelled, or not in time."""
 
     how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The host says that its person went to the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Returned:
     person: ElicitResult | None
     model: CreateMessageResult | None
     rounds: int = 0
+    by_page: bool = False
 
 
 class ForgedAnswer(DecisionInvalid):
@@ -122,11 +131,12 @@ def returned(ctx: Context) -> Returned | None:
         person=person if isinstance(person, ElicitResult) else None,
         model=model if isinstance(model, CreateMessageResult) else None,
         rounds=rounds,
+        by_page=state.get("page") is True,
     )
 
 
-def _state(run_id: str, nonce: str, rounds: int) -> str:
-    return json.dumps({"run": run_id, "nonce": nonce, "rounds": rounds + 1})
+def _state(run_id: str, nonce: str, rounds: int, **more: bool) -> str:
+    return json.dumps({"run": run_id, "nonce": nonce, "rounds": rounds + 1, **more})
 
 
 def may_ask_again(rounds: int) -> bool:
@@ -172,6 +182,8 @@ async def ask_person(
     capabilities = ctx.session.client_capabilities
     if capabilities is None or capabilities.elicitation is None:
         return Unavailable("the host did not declare elicitation")
+    if capabilities.elicitation.form is None and capabilities.elicitation.url is not None:
+        return Unavailable("the host shows no forms")
     if is_modern(ctx):
         params = ElicitRequestFormParams(message=question.text, requested_schema=form_schema(question))
         return InputRequiredResult(
@@ -192,6 +204,61 @@ async def ask_person(
             return Unavailable(f"the host could not ask: {exc}")
         return person_reply(question.nonce, result)
     return Declined(f"no answer in {limit_s:g} s")
+
+
+def opens_pages(ctx: Context) -> bool:
+    """Say whether the host declared that it shows addresses to its person."""
+    capabilities = ctx.session.client_capabilities
+    return (
+        capabilities is not None
+        and capabilities.elicitation is not None
+        and capabilities.elicitation.url is not None
+        and (is_modern(ctx) or ctx.session.can_send_request)
+    )
+
+
+async def show_page(
+    ctx: Context, question: Question, url: str, *, limit_s: float, rounds: int = 0
+) -> Opened | Declined | Unavailable | InputRequiredResult:
+    """Have the host offer its person the page at `url`, and wait at most `limit_s` seconds for their leave.
+
+    The decision itself does not come this way: it is made on the page.
+    """
+    message = f"A decision on the {question.boundary} of run {question.run_id} is to be made on this page."
+    if is_modern(ctx):
+        return InputRequiredResult(
+            result_type="input_required",
+            request_state=_state(question.run_id, question.nonce, rounds, page=True),
+            input_requests={_PERSON: ElicitRequest(params=ElicitRequestURLParams(message=message, url=url))},
+        )
+    with anyio.move_on_after(limit_s):
+        try:
+            result = await ctx.session.elicit_url(
+                message=message,
+                url=url,
+                elicitation_id=_elicitation_id(question),
+                related_request_id=ctx.request_id,
+            )
+        except (MCPError, ValidationError) as exc:
+            return Unavailable(f"the host could not show the page: {exc}")
+        return page_reply(result)
+    return Declined(f"no answer in {limit_s:g} s")
+
+
+async def end_page(ctx: Context, question: Question) -> None:
+    """Tell a host of the handshake era that its person need not look at the page any more."""
+    if not is_modern(ctx):
+        with suppress(MCPError):
+            await ctx.session.send_elicit_complete(_elicitation_id(question), ctx.request_id)
+
+
+def _elicitation_id(question: Question) -> str:
+    return digest_of(question.nonce.encode())[:16]
+
+
+def page_reply(result: ElicitResult) -> Opened | Declined:
+    """Give what became of an address that the host was to show."""
+    return Opened() if result.action == "accept" else Declined(result.action)
 
 
 def _messages(brief: Brief) -> list[SamplingMessage]:

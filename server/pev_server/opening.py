@@ -49,15 +49,23 @@ class EngineHolder:
                 await self._warming
         await self._stack.aclose()
 
-    async def engine(self) -> Engine:
-        """Give the engine, opened now if it is not yet. Raises TrailUnavailable and its like."""
+    @property
+    def config(self) -> Config:
+        """The operator's configuration."""
+        return self._config
+
+    async def engine(self, tenant: str | None = None) -> Engine:
+        """Give the engine as a tenant sees it, opened now if it is not yet.
+
+        Raises TrailUnavailable and its like.
+        """
         async with self._lock:
             if self._engine is None:
                 asker = self._asker or await _configured(self._config)
                 opening = open_engine(self._config, cwd=self._cwd, asker=asker)
                 self._engine = await self._stack.enter_async_context(opening)
                 self._engine.repair_later()
-            return self._engine
+            return self._engine.within(tenant)
 
     async def _warm(self) -> None:
         await anyio.sleep(WARM_AFTER_S)

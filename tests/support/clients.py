@@ -50,10 +50,12 @@ APPROVE: Final = {"decision": "approve", "comment": ""}
 
 
 @asynccontextmanager
-async def serving_http(cwd: Path, *args: str, env: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+async def serving_http(
+    cwd: Path, *args: str, env: Mapping[str, str] | None = None, port: int = 0
+) -> AsyncIterator[str]:
     """Start `pev serve --http` in a child process and give its URL; it is gone afterwards."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
         [PEV, "serve", "--http", "--port", str(port), *args],

@@ -1,157 +1,35 @@
 """Callers over HTTP, with real signed tokens of a local issuer: who is let in, and what each may do."""
 
-import base64
-import hmac
-import http.client
-import http.server
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 from anyio import to_thread
-from fastmcp import Client
-from fastmcp.client.transports import StreamableHttpTransport
-from fastmcp.server.auth.providers.jwt import RSAKeyPair
-from joserfc import jwt
-from joserfc.jwk import RSAKey
 
 from pev.config import load_config
 from pev.errors import ConfigInvalid
-from pev.models import Scope
 from pev_server.app import create_app
 from pev_server.cli.serving import serve_app
 from support.clients import APPROVE, ERAS, Era, Person, call, refusal, serving_http
+from support.issuers import (
+    ALL,
+    AUDIENCE,
+    ask,
+    client,
+    confused,
+    hosted,
+    issuer,
+    knock,
+    list_tools,
+    token,
+    unsigned,
+)
 from support.plans import plan
 from support.repos import UserRepoFixture
 
 pytestmark = pytest.mark.needs_host
-KEYS: Final = RSAKeyPair.generate()
-ALL: Final = [scope.value for scope in Scope]
-AGENT: Final = [scope for scope in ALL if scope != "pev:approve"]
-AUDIENCE: Final = "https://pev.example.invalid"
-
-
-class Issuer(http.server.BaseHTTPRequestHandler):
-    """Publishes the public key."""
-
-    def do_GET(self) -> None:
-        """Give the key set."""
-        key = RSAKey.import_key(KEYS.public_key, {"kid": "one", "use": "sig"})
-        body = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        """Say of an opaque token what it is good for, to the client that we know."""
-        known = base64.b64encode(b"pev:a-secret").decode()
-        sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        good = self.headers["Authorization"] == f"Basic {known}" and "token=opaque-ada" in sent
-        said = {"active": good, "sub": "ada", "aud": AUDIENCE, "scope": "pev:read pev:verify"}
-        said |= {"client_id": "a-client", "exp": int(time.time()) + 600}
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(said if good else {"active": False}).encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def issuer() -> Iterator[str]:
-    """Serve the key set on loopback and give the issuer's address."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@asynccontextmanager
-async def hosted(repo: UserRepoFixture, **more: Any) -> AsyncIterator[tuple[str, str]]:
-    """Serve a repository with authentication; give the address of the endpoint, and the issuer's."""
-    with issuer() as home:
-        auth = {"issuer": home, "audience": AUDIENCE, "resource_url": AUDIENCE, "jwks_url": f"{home}/jwks"}
-        env = {"PEV_AUTH": json.dumps(auth | more), "PEV_SANDBOX": "none"}
-        async with serving_http(repo.path, env=env) as url:
-            yield url, home
-
-
-def token(home: str, *, scopes: list[str] = AGENT, subject: str = "ada", **claims: Any) -> str:
-    """Sign a token as the issuer does; `claims` replaces some, None takes one out."""
-    said: dict[str, Any] = {"iss": home, "aud": AUDIENCE, "sub": subject, "scope": " ".join(scopes)}
-    said |= {"exp": int(time.time()) + 600, "iat": int(time.time())} | claims
-    kept = {name: value for name, value in said.items() if value is not None}
-    key = RSAKey.import_key(KEYS.private_key.get_secret_value())
-    return jwt.encode({"alg": "RS256", "kid": "one"}, kept, key)
-
-
-def unsigned(home: str) -> str:
-    """Write a token that says of itself that it needs no signature."""
-    _, body, _ = token(home).split(".")
-    none = base64.urlsafe_b64encode(b'{"alg":"none","kid":"one"}').decode().rstrip("=")
-    return f"{none}.{body}."
-
-
-def confused(home: str) -> str:
-    """Sign a token with the public key as if it were a shared secret."""
-    _, body, _ = token(home).split(".")
-    head = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"one"}').decode().rstrip("=")
-    mark = hmac.digest(KEYS.public_key.encode(), f"{head}.{body}".encode(), "sha256")
-    return f"{head}.{body}.{base64.urlsafe_b64encode(mark).decode().rstrip('=')}"
-
-
-def ask(url: str, body: Any = None, **headers: str) -> tuple[int, str, bytes]:
-    """Send one request; give status, challenge and body."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
-    try:
-        raw = None if body is None else json.dumps(body)
-        connection.request("GET" if body is None else "POST", parts.path, raw, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers.get("WWW-Authenticate", ""), answer.read(65_536)
-    finally:
-        connection.close()
-
-
-def knock(url: str, bearer: str | None = None) -> tuple[int, str, bytes]:
-    """Send the first request of a client."""
-    info = {"name": "t", "version": "1"}
-    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
-    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    headers |= {"Authorization": f"Bearer {bearer}"} if bearer is not None else {}
-    return ask(url, body, **headers)
-
-
-def list_tools(url: str, bearer: str) -> tuple[int, str]:
-    """Ask for the tools, without a session, as clients of 2026-07-28 do."""
-    meta: dict[str, Any] = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
-    meta |= {"io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"}}
-    meta |= {"io.modelcontextprotocol/clientCapabilities": {}}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
-    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    headers |= {"Authorization": f"Bearer {bearer}", "MCP-Protocol-Version": "2026-07-28"}
-    headers |= {"Mcp-Method": "tools/list"}
-    status, _, answer = ask(url, body, **headers)
-    return status, answer.decode()
-
-
-@asynccontextmanager
-async def client(url: str, bearer: str, era: Era = "auto", **more: Any) -> AsyncIterator[Client[Any]]:
-    """Connect a client that holds a token."""
-    transport = StreamableHttpTransport(url, auth=bearer)
-    async with Client(transport, mode=era, timeout=60, **more) as connected:
-        yield connected
 
 
 async def test_only_a_sound_token_is_let_in(user_repo: UserRepoFixture) -> None:

@@ -101,7 +101,10 @@ def test_a_wrong_word_gets_its_exit_code_and_an_error_that_names_it(
 
 
 def test_every_command_helps(tmp_path: Path) -> None:
-    commands = "serve gate check runs show approve reject decide decision approvals trust trail init doctor install uninstall"
+    commands = (
+        "serve gate check runs show approve reject decide decision approvals trust trail init doctor"
+        " install uninstall"
+    )
     for name in commands.split():
         ended = pev(name, "--help", cwd=tmp_path)
         assert ended.code == 0, ended.err

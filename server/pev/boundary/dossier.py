@@ -1,9 +1,6 @@
 """All that a person may want to read before they decide on a run, in one value."""
 
-from functools import partial
 from typing import Final
-
-import anyio
 
 from pev.boundary.desk import Desk
 from pev.boundary.question import Question, poses_question, revision_seen
@@ -52,8 +49,8 @@ class Dossier(Model):
 async def waiting(core: Core, caller: Caller) -> tuple[RunState, ...]:
     """Give the runs that wait for a person, the newest first."""
     require_scope(caller, Scope.READ)
-    page = await anyio.to_thread.run_sync(partial(core.trail.runs, open_only=True, limit=_MAX_RUNS))
-    return tuple(state for state in page.runs if poses_question(state))
+    found = await core.runs(limit=_MAX_RUNS, open_only=True)
+    return tuple(state for state in found if poses_question(state))
 
 
 async def open_dossier(core: Core, desk: Desk, caller: Caller, run_id: RunId) -> Dossier:
@@ -89,7 +86,7 @@ async def _diff(core: Core, state: RunState, report: GateReport | None) -> str:
 
 async def _history(core: Core, run_id: RunId) -> tuple[Happening, ...]:
     query = TrailQuery(run=run_id, limit=_MAX_EVENTS, newest_first=True)
-    page = await anyio.to_thread.run_sync(core.trail.query, query)
+    page = await core.query(query)
     return tuple(
         Happening(
             event=one.seq,

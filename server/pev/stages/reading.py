@@ -67,7 +67,7 @@ class Reading:
         """Give the newest runs of the repositories that are allowed here."""
         require_scope(caller, Scope.READ)
         require_sight(caller, Sight.RUN)
-        return await anyio.to_thread.run_sync(lambda: list(self._core.trail.runs(limit=limit).runs))
+        return await self._core.runs(limit=limit)
 
     async def plan(self, caller: Caller, run_id: RunId, revision: int | None = None) -> PlanRevision:
         """Give a revision of a run's plan, the newest if none is named. Raises InvalidInput."""
@@ -193,7 +193,7 @@ class Reading:
         """Ask the trail, and record that it was asked."""
         require_scope(caller, Scope.AUDIT)
         require_sight(caller, Sight.TRAIL)
-        page = await anyio.to_thread.run_sync(self._core.trail.query, query)
+        page = await self._core.query(query)
         asked = query.model_dump(mode="json", exclude_defaults=True)
         await self._was_read(caller, {"query": asked, "found": len(page.events)})
         return page
@@ -206,7 +206,7 @@ class Reading:
         """Give one event, and record that it was read. Raises EventUnknown."""
         require_scope(caller, Scope.AUDIT)
         require_sight(caller, Sight.TRAIL)
-        found = await anyio.to_thread.run_sync(self._core.trail.event, _number(seq))
+        found = await self._core.event(_number(seq))
         await self._was_read(caller, {"event": seq})
         return found
 
@@ -228,6 +228,7 @@ class Reading:
         """Write a proof of one event that stands alone, and record that it was given. Raises EventUnknown."""
         require_scope(caller, Scope.AUDIT)
         number = _number(seq)
+        await self._core.event(number)
         proof = await anyio.to_thread.run_sync(
             lambda: self._notary.prove(number, payload=payload, witnessed=witnessed)
         )

@@ -66,9 +66,9 @@ class Verifying:
         """
         require_scope(caller, Scope.VERIFY)
         deadline = anyio.current_time() + wait_s
+        state = await self._core.state(run_id)  # before a job is joined: it may be another tenant's
         job = self._jobs.get(run_id)
         if job is None:
-            state = await self._core.state(run_id)
             state.require(*_GATED, to="run the gate")
             self._require_plan(state)
             job = await self._job(caller, run_id, deadline)

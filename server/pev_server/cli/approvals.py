@@ -62,8 +62,8 @@ async def _serve(engine: Engine, *, browser: bool) -> None:
         # cookies know no ports: below a path that nobody guesses, other servers here do not get this one
         base = f"/approvals/{secrets.token_urlsafe(16)}/"
 
-        async def itself() -> Engine:
-            return engine
+        async def itself(tenant: str | None) -> Engine:
+            return engine.within(tenant)
 
         door = LinkDoor(operator(), base, lambda: presence.tell(f"{origin}{base}"))
         page = Page(itself, door, Sessions(base, secure=False), origin=origin, base=base)

@@ -67,6 +67,8 @@ def serve_app(
         return
     options: dict[str, Any] = {"stateless_http": stateless, "host_origin_protection": True}
     if config.auth is not None:
+        parts = urlsplit(config.auth.resource_url)
+        options["allowed_origins"] = [f"{parts.scheme}://{parts.netloc}"]
         options["allowed_hosts"] = [urlsplit(config.auth.resource_url).netloc, f"{host}:{port}"]
     app.run(
         transport="http",

@@ -42,7 +42,7 @@ class Page:
 
     def __init__(
         self,
-        engine: Callable[[], Awaitable[Engine]],
+        engine: Callable[[str | None], Awaitable[Engine]],
         door: Door,
         sessions: Sessions,
         *,
@@ -87,7 +87,7 @@ class Page:
             )
 
     async def _inside(self, path: str, request: Request, session: Session) -> Response:
-        engine = await self._engine()
+        engine = await self._engine(session.caller.tenant)
         who = session.caller.principal
         if path == "" and request.method == "GET":
             states = await waiting(engine.core, session.caller)

@@ -1,0 +1,249 @@
+"""The door of a hosted page: the person's own login at the issuer (OpenID Connect, code flow with PKCE).
+
+An answer counts if we began the login for this browser, the issuer signed it for us, and it grants
+`pev:approve`. Tokens of MCP clients open nothing here.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from pev.config import AuthSettings, PageSettings, Url
+from pev.errors import Forbidden, PevError
+from pev.models import RUN_ID, Caller, Host, Role, Scope
+from pev.text import one_line
+from pev_server.auth import name_principal, read_secret, tenant_in
+from pev_server.web.doors import Door
+from pev_server.web.layout import onward, simple
+from pev_server.web.sessions import Sessions
+
+LOGIN_S: Final = 600.0
+_METADATA_S: Final = 3_600.0
+_MOST: Final = 1_000
+_LIMIT_S: Final = 20.0
+_COOKIE: Final = "pev-login"
+
+
+class Metadata(BaseModel):
+    """What an issuer says of itself (OpenID Connect Discovery 1.0, section 3)."""
+
+    issuer: str
+    authorization_endpoint: Url
+    token_endpoint: Url
+    jwks_uri: Url
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A login that we sent a browser away for; `ends` is of the monotonic clock."""
+
+    state: str
+    nonce: str
+    verifier: str
+    to: str
+    ends: float
+
+
+class LoginDoor(Door):
+    """Lets in whoever the issuer says is a person that may approve."""
+
+    paths = frozenset({"login", "callback"})
+
+    def __init__(self, settings: AuthSettings, page: PageSettings, *, origin: str, base: str) -> None:
+        self._settings = settings
+        self._page = page
+        self._base = base
+        self._callback = f"{origin}{base}callback"
+        self._secure = origin.startswith("https:")
+        self._begun: dict[str, Begun] = {}
+        self._metadata: tuple[float, Metadata] | None = None
+
+    def turn_away(self, path: str) -> Response:
+        """Send the browser to log in, and remember where it wanted to go."""
+        run = path.removeprefix("runs/")
+        to = f"?{urlencode({'to': run})}" if path.startswith("runs/") and RUN_ID.fullmatch(run) else ""
+        return RedirectResponse(f"{self._base}login{to}", 303)
+
+    async def answer(self, path: str, request: Request, sessions: Sessions) -> Response:
+        """Begin a login, or take what the issuer sent back."""
+        if request.method != "GET":
+            return HTMLResponse(simple("Not found", "There is nothing here."), 404)
+        try:
+            if path == "login":
+                return await self._begin(request)
+            return await self._end(request, sessions)
+        except PevError as exc:
+            link = f"{self._base}login"
+            return HTMLResponse(
+                simple("You were not signed in", f"{exc.message}. {exc.hint}", base=self._base, back=link),
+                403,
+            )
+
+    async def _begin(self, request: Request) -> Response:
+        known = await self._discovered()
+        now = time.monotonic()
+        self._begun = {key: one for key, one in self._begun.items() if one.ends > now}
+        while len(self._begun) >= _MOST:
+            del self._begun[next(iter(self._begun))]
+        run = request.query_params.get("to", "")
+        begun = Begun(
+            state=secrets.token_urlsafe(32),
+            nonce=secrets.token_urlsafe(32),
+            verifier=secrets.token_urlsafe(48),
+            to=f"{self._base}runs/{run}" if RUN_ID.fullmatch(run) else self._base,
+            ends=now + LOGIN_S,
+        )
+        key = secrets.token_urlsafe(32)
+        self._begun[key] = begun
+        asked = {
+            "response_type": "code",
+            "client_id": self._page.client_id,
+            "redirect_uri": self._callback,
+            "scope": " ".join(self._page.scopes),
+            "state": begun.state,
+            "nonce": begun.nonce,
+            "code_challenge": _challenge(begun.verifier),
+            "code_challenge_method": "S256",
+        }
+        joint = "&" if "?" in known.authorization_endpoint else "?"
+        response = RedirectResponse(f"{known.authorization_endpoint}{joint}{urlencode(asked)}", 303)
+        # lax: the issuer's redirect comes from another site and must carry it
+        response.set_cookie(
+            _COOKIE,
+            key,
+            max_age=int(LOGIN_S),
+            path=f"{self._base}callback",
+            secure=self._secure,
+            httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    async def _end(self, request: Request, sessions: Sessions) -> Response:
+        begun = self._begun.pop(request.cookies.get(_COOKIE, ""), None)
+        given = request.query_params
+        if begun is None or begun.ends < time.monotonic():
+            raise Forbidden("no login of this browser was begun here", hint="Begin again.")
+        if not hmac.compare_digest(begun.state.encode(), given.get("state", "").encode()):
+            raise Forbidden("the answer belongs to another login", hint="Begin again.")
+        if given.get("iss", self._settings.issuer) != self._settings.issuer:
+            raise Forbidden("the answer is of another issuer", hint="Begin again.")
+        if "error" in given or not given.get("code"):
+            raise Forbidden(
+                f"the issuer said {one_line(given.get('error', 'nothing'), 80)!r}", hint="Begin again."
+            )
+        known = await self._discovered()
+        answer = await self._redeem(known, given["code"], begun)
+        claims = await self._verified(known, str(answer.get("id_token", "")), begun)
+        caller = self._person(claims, answer)
+        response = HTMLResponse(onward(begun.to))
+        response.delete_cookie(_COOKIE, path=f"{self._base}callback")
+        sessions.begin(caller, response)
+        return response
+
+    def _person(self, claims: Mapping[str, Any], answer: Mapping[str, Any]) -> Caller:
+        """Describe who logged in. Raises Forbidden unless the issuer grants them to approve."""
+        principal = name_principal(str(claims["sub"]), self._settings.issuer)
+        said = claims.get(self._page.approve_claim)
+        if said is None and self._page.approve_claim == "scope":
+            said = answer.get("scope")
+        granted = said.split() if isinstance(said, str) else said if isinstance(said, list) else []
+        if Scope.APPROVE.value not in granted:
+            raise Forbidden(
+                f"{principal} is signed in, and was not granted {Scope.APPROVE}",
+                hint="Ask the operator of the issuer for it.",
+            )
+        tenant = tenant_in(claims, self._settings)
+        if tenant is None:
+            raise Forbidden(f"{principal} belongs to no tenant", hint="Ask the operator of the issuer.")
+        scopes = frozenset({Scope.READ, Scope.APPROVE})
+        return Caller(
+            principal=principal, role=Role.PERSON, scopes=scopes, host=Host(name="pev page"), tenant=tenant
+        )
+
+    async def _discovered(self) -> Metadata:
+        """Give what the issuer says of itself, an hour old at most."""
+        if self._metadata is not None and self._metadata[0] > time.monotonic():
+            return self._metadata[1]
+        place = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+        try:
+            found = Metadata.model_validate(await self._fetch("GET", place))
+        except ValidationError as exc:
+            raise Forbidden("the issuer describes itself in another form", hint="Tell the operator.") from exc
+        if found.issuer != self._settings.issuer:
+            raise Forbidden(f"the issuer calls itself {found.issuer!r}", hint="Tell the operator.")
+        self._metadata = time.monotonic() + _METADATA_S, found
+        return found
+
+    async def _redeem(self, known: Metadata, code: str, begun: Begun) -> dict[str, Any]:
+        body = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._callback,
+            "client_id": self._page.client_id,
+            "code_verifier": begun.verifier,
+        }
+        secret = self._page.client_secret_file
+        basic = (self._page.client_id, read_secret(secret)) if secret is not None else None
+        return await self._fetch("POST", known.token_endpoint, body, basic)
+
+    async def _verified(self, known: Metadata, id_token: str, begun: Begun) -> dict[str, Any]:
+        """Verify an identity token (OpenID Connect Core 1.0, section 3.1.3.7)."""
+        client = self._page.client_id
+        wanted = jwt.JWTClaimsRegistry(
+            leeway=30,
+            iss={"essential": True, "value": self._settings.issuer},
+            aud={"essential": True, "value": client},
+            exp={"essential": True},
+            iat={"essential": True},
+            sub={"essential": True},
+            nonce={"essential": True, "value": begun.nonce},
+        )
+        try:
+            keys = KeySet.import_key_set(await self._fetch("GET", known.jwks_uri))  # type: ignore[arg-type]
+            claims: dict[str, Any] = jwt.decode(id_token, keys, algorithms=[self._settings.algorithm]).claims
+            wanted.validate(claims)
+        except (JoseError, ValueError, TypeError, KeyError) as exc:
+            raise Forbidden(
+                f"the identity token does not count: {type(exc).__name__}", hint="Begin again."
+            ) from exc
+        several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        if claims.get("azp", None if several else client) != client:
+            raise Forbidden("the identity token was made for another client", hint="Begin again.")
+        return claims
+
+    async def _fetch(
+        self, method: str, url: str, body: dict[str, str] | None = None, basic: tuple[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Ask the issuer, and give the JSON object that it answers. Raises Forbidden."""
+        import httpx2
+
+        try:
+            async with httpx2.AsyncClient(timeout=_LIMIT_S, follow_redirects=False) as client:
+                answer = await client.request(
+                    method, url, data=body, auth=basic, headers={"Accept": "application/json"}
+                )
+            return TypeAdapter(dict[str, Any]).validate_json(answer.raise_for_status().content)
+        except (httpx2.HTTPError, ValidationError) as exc:
+            raise Forbidden(
+                f"the issuer gave no answer: {type(exc).__name__}", hint="Try again later."
+            ) from exc
+
+
+def _challenge(verifier: str) -> str:
+    """Derive the challenge of PKCE (RFC 7636, section 4.2)."""
+    digest = hashlib.sha256(verifier.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
