@@ -60,8 +60,9 @@ SETTINGS: Final = {
     "auth": "whose tokens count over HTTP: `issuer`, `audience`, `resource_url`, and one of `jwks_url`,"
     " `public_key_file`, `introspection_url`",
     "provider": "a model for roles where no host lends one: `model`, and `key_env` or `key_command`",
-    "trail": "how the trail is signed and who saw it: `origin`, `key_file`, `witnesses` (each `vkey` and `url`),"
-    " `witnesses_needed`",
+    "trail": "how the trail is signed and who saw it: `origin`, `key_file`, `witnesses` (each `vkey`, `url`),"
+    " `witnesses_needed`; what it must not keep: `redact` (kind to pattern), `retention_days` (kind of event"
+    " to days)",
 }
 
 

@@ -131,6 +131,8 @@ class TrailSettings(BaseModel):
     key_file: Folder | None = None
     witnesses: tuple[WitnessSettings, ...] = Field(default=(), max_length=16)
     witnesses_needed: int = Field(default=0, ge=0)
+    redact: dict[str, str] = Field(default_factory=dict)
+    retention_days: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _as_many_witnesses(self) -> Self:

@@ -237,10 +237,11 @@ async def open_engine(
     from pev.core import Core
     from pev.repos.catalog import Catalog
     from pev.sandbox.select import choose_sandbox
-    from pev.trail.redact import Redactor
+    from pev.trail.redact import operator_redactor
     from pev.trail.store import Trail
 
-    redactor = Redactor(literals=asker.secrets) if asker is not None else None
+    literals = asker.secrets if asker is not None else ()
+    redactor = operator_redactor(config, literals)
     trail = await anyio.to_thread.run_sync(lambda: Trail.open(config.trail_file, redactor=redactor))
     try:
         catalog = await Catalog.of(config.repos, working_directory=cwd, allow_roots=config.allow_roots)
