@@ -25,7 +25,7 @@ from pev.models import (
     RunId,
     Verdict,
 )
-from pev.work import Opinion, Work, work_after
+from pev.work import WORKED, Opinion, Work, work_after
 
 __all__ = [
     "Approval",
@@ -320,7 +320,7 @@ _APPLY: Final = {
 }
 
 
-FOLDED: Final = frozenset({Kind.RUN_OPENED, *_APPLY})
+FOLDED: Final = frozenset({Kind.RUN_OPENED, *_APPLY, *WORKED})
 """The kinds of events that change more of a state than its version and time."""
 
 
@@ -338,10 +338,11 @@ def apply_event(state: RunState | None, event: Event) -> RunState:
         state = RunState.model_validate(
             {"id": run_id, "opened_at": event.at, "opened_by": event.actor.principal, **body}
         )
-    elif event.kind in _APPLY:
+    elif event.kind in FOLDED:
         if body is None:
             raise TrailCorrupt(f"payload of event {event.seq} ({event.kind}) was erased")
-        state = _APPLY[event.kind](state, event, body)
+        if event.kind in _APPLY:
+            state = _APPLY[event.kind](state, event, body)
     work = work_after(state.work, event)
     return state.model_copy(update={"version": event.version, "updated_at": event.at, "work": work})
 

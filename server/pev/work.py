@@ -4,7 +4,7 @@ It is a part of the run's state, and like the rest of it nothing but the fold of
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -205,6 +205,22 @@ def _decided(work: Work, body: dict[str, Any]) -> Work:
     if body["approval"]["verdict"] == Verdict.ALLOW.value:
         changes["ready"] = True  # what was let through is judged again as it is
     return work.model_copy(update=changes)
+
+
+WORKED: Final = frozenset(
+    {
+        Kind.MODEL_ANSWERED,
+        Kind.TESTS_SUBMITTED,
+        Kind.TESTS_TRIED,
+        Kind.REVIEW_SUBMITTED,
+        Kind.LOOP_STARTED,
+        Kind.AUTHOR_STEPPED,
+        Kind.AUTHOR_WORKED,
+        Kind.GATE_FINISHED,
+        Kind.DECISION_ANSWERED,
+    }
+)
+"""The kinds of events that change it."""
 
 
 def work_after(work: Work, event: Event) -> Work:
