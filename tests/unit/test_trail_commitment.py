@@ -92,9 +92,11 @@ def test_the_maintained_detector_finds_what_our_own_forms_do_not(kind: str, secr
     "text",
     [
         "the cost of a laws of nature, tacos, and us-east-1",
-        ("\u2014 witness.example/w1 "
-        "jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2"
-        "oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="),
+        (
+            "\u2014 witness.example/w1 "
+            "jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2"
+            "oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="
+        ),
         "k" * 86 + "==",
         "pev.local/6fa950f893af03ad+c80017e2+AbFWK8w/84Na/nGApQ6vC3bpaZ14/lWIQFAAuyMlqROt",
         "sha256:" + "0123456789abcdef" * 4,
