@@ -14,7 +14,7 @@ from pev_server.deps import get_caller, get_engine
 
 
 def _written(brief: Brief) -> str:
-    return f"{brief.system}\n\n{brief.prompt}"
+    return brief.written
 
 
 async def _gate_json(engine: Engine, caller: Caller, run_id: str) -> str:

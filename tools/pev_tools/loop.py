@@ -105,13 +105,13 @@ class _Loop:
             return await self.view(run, "continue", _CONTINUE) if driving else None
         if phase is Phase.PLAN:
             brief = await self._engine.planning.brief(self._caller, run)
-            return await self.view(run, "host", _SUBMIT, brief=f"{brief.system}\n\n{brief.prompt}")
+            return await self.view(run, "host", _SUBMIT, brief=brief.written)
         if phase is Phase.AUTHOR:
             if await self._engine.authoring.has_news(run):
                 await self._engine.authoring.by_host(self._caller, run)
                 return None
             brief = await self._engine.authoring.brief(self._caller, run)
-            return await self.view(run, "host", _WRITE, brief=f"{brief.system}\n\n{brief.prompt}")
+            return await self.view(run, "host", _WRITE, brief=brief.written)
         role = Role.TESTER if phase is Phase.TESTS else await self._judge(run)
         return await self.view(run, "host", _ROLE.format(role=role))
 
@@ -147,7 +147,7 @@ class _Loop:
             return drafted
         first, second = drafted
         if not isinstance(first, Plan):
-            return await self.view(run, "host", _SUBMIT, brief=f"{first.system}\n\n{first.prompt}")
+            return await self.view(run, "host", _SUBMIT, brief=first.written)
         model = second.model if not isinstance(second, str) else ""
         await self._engine.planning.submit(self._caller, run, first, source=Source.HOST_SAMPLED, model=model)
         return None

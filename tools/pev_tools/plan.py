@@ -55,7 +55,7 @@ async def draft_plan(
         settled = await decisions.settle(state.id)
         return settled if isinstance(settled, InputRequiredResult) else Draft(run=settled)
     view = view_run(await engine.run(caller, state.id), notes=(f"No plan was drafted: {why}",))
-    return Draft(run=view, brief=f"{brief.system}\n\n{brief.prompt}")
+    return Draft(run=view, brief=brief.written)
 
 
 async def submit_plan(

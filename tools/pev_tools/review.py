@@ -71,7 +71,7 @@ async def review_change(
         state = await engine.core.state(run)
         if caller.role is not judge or brief is None:
             return _view(state, _ELSEWHERE.format(why=answer.why, role=judge))
-        shown = {"brief": f"{brief.system}\n\n{brief.prompt}", "snapshot": snapshot or ""}
+        shown = {"brief": brief.written, "snapshot": snapshot or ""}
         return _view(state, _WRITE.format(why=answer.why)).model_copy(update=shown)
     state = await engine.reviewing.take(
         caller, run, answer.nonce, answer.said, judge, answer.source, seconds=answer.seconds

@@ -83,7 +83,7 @@ async def draft_tests(
     if isinstance(answer, Nobody):
         if caller.role is not Role.TESTER:
             return _view(state, _ELSEWHERE.format(why=answer.why))
-        written = f"{brief.system}\n\n{brief.prompt}"
+        written = brief.written
         return _view(state, _WRITE.format(why=answer.why)).model_copy(update={"brief": written})
     await engine.testing.take(caller, run, answer.nonce, answer.said, answer.source, seconds=answer.seconds)
     return await _tried(engine, caller, run)
