@@ -22,6 +22,7 @@ from pev.git_settings import (
     PERSONAL,
     PERSONAL_KEYS,
     neutral_env,
+    parse_pairs,
     search_path,
 )
 from pev.proc import Completed, Ending, find_program, run
@@ -266,6 +267,10 @@ class Git:
             "log", "-z", f"-{count}", "--format=%H%x09%aI%x09%an%x09%s", _oid(commit), "--"
         )
 
+    async def blame(self, commit: str, path: str, line: int) -> bytes:
+        """Say which commit a line of a file, as it is at `commit`, is from (git-blame, porcelain format)."""
+        return await self._ask("blame", "--porcelain", f"-L{line:d},{line:d}", _oid(commit), "--", path)
+
     async def own_patches(self, target: str, without: str, count: int) -> bytes:
         """Give what each of those commits changed, for `patch_ids`."""
         options = ["-p", "-m", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index"]
@@ -352,7 +357,7 @@ class Git:
 async def read_config(file: Path) -> tuple[tuple[str, str], ...]:
     """Read one configuration file as it stands, without what it includes. Raises CommandFailed."""
     done = await Git(Path(NOWHERE)).run("config", "--file", str(file), "--no-includes", "--null", "--list")
-    return _pairs(_check(done, "config", QUICK_S))
+    return parse_pairs(_check(done, "config", QUICK_S))
 
 
 async def _personal_config(*args: str) -> tuple[dict[str, str], Completed]:
@@ -367,7 +372,9 @@ async def _personal_config(*args: str) -> tuple[dict[str, str], Completed]:
 async def personal_env() -> dict[str, str]:
     """Give what a push may take from its person: agent, proxy, and credentials from their own global file."""
     env, done = await _personal_config("--null", "--list")
-    wanted = [pair for pair in _pairs(done.stdout) if pair[0].startswith(PERSONAL_KEYS)] if done.ok else []
+    wanted = (
+        [pair for pair in parse_pairs(done.stdout) if pair[0].startswith(PERSONAL_KEYS)] if done.ok else []
+    )
     env["GIT_CONFIG_COUNT"] = str(len(wanted))
     for number, (key, value) in enumerate(wanted):
         env[f"GIT_CONFIG_KEY_{number}"] = key
@@ -381,15 +388,6 @@ async def personal_excludes() -> Path:
     if done.ok:
         return Path(os.fsdecode(done.stdout.removesuffix(b"\n")))
     return Path(own.get("XDG_CONFIG_HOME") or f"{own.get('HOME', '')}/.config") / "git" / "ignore"
-
-
-def _pairs(listing: bytes) -> tuple[tuple[str, str], ...]:
-    """Parse `config --null --list`: key, newline, value; a key alone means true."""
-    out = []
-    for item in listing.decode("utf-8", "surrogateescape").split("\0")[:-1]:
-        key, found, value = item.partition("\n")
-        out.append((key, value if found else "true"))
-    return tuple(out)
 
 
 async def installed_version() -> str:

@@ -141,3 +141,12 @@ def neutral_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
             **(extra or {}),
         }
     )
+
+
+def parse_pairs(listing: bytes) -> tuple[tuple[str, str], ...]:
+    """Parse `config --null --list`: key, newline, value; a key alone means true."""
+    out = []
+    for item in listing.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+        key, found, value = item.partition("\n")
+        out.append((key, value if found else "true"))
+    return tuple(out)

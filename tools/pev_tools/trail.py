@@ -1,4 +1,4 @@
-"""Tools of the trail: query_trail, verify_trail."""
+"""Tools of the trail: query_trail, explain_change, verify_trail."""
 
 from typing import Annotated, Final
 
@@ -10,6 +10,7 @@ from pydantic import Field
 from pev.engine import Engine
 from pev.errors import InvalidInput
 from pev.models import Caller, Digest
+from pev.stages.explaining import Explanation
 from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
@@ -61,10 +62,30 @@ async def verify_trail(
     return await engine.reading.verify(caller, expected, kept=kept)
 
 
+async def explain_change(
+    path: Annotated[str, Field(max_length=1_000, description="the file, relative to the repository")],
+    line: Annotated[int, Field(ge=1, le=10_000_000, description="number of the line, from 1")],
+    repo: Annotated[
+        str | None, Field(description="name of an allowed repository, if there are several")
+    ] = None,
+    rev: Annotated[
+        str, Field(max_length=200, description="the commit, branch or tag at which the line has this number")
+    ] = "HEAD",
+    engine: Engine = Depends(get_engine),
+    caller: Caller = Depends(get_caller),
+) -> Explanation:
+    """Say why a line is there: its commit, the run and plan step, who approved how, the gate, who merged.
+
+    Sees through squash and rebase merges. That you asked becomes an event.
+    """
+    return await engine.reading.explain(caller, path, line, repo=repo, rev=rev)
+
+
 _READS: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 TOOLS: Final = (
     Tool.from_function(query_trail, annotations=_READS),
+    Tool.from_function(explain_change, annotations=_READS),
     Tool.from_function(verify_trail, annotations=_READS),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -34,6 +34,9 @@ from pev.trail.notary import Notary, SignedHead, verify_against
 from pev.trail.notes import VerifierKey
 from pev.trail.query import TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
+
+if TYPE_CHECKING:
+    from pev.stages.explaining import Explanation
 
 MAX_DIFF = 200_000
 MAX_INTERFACE = 40_000
@@ -208,6 +211,22 @@ class Reading:
         require_sight(caller, Sight.TRAIL)
         found = await self._core.event(_number(seq))
         await self._was_read(caller, {"event": seq})
+        return found
+
+    async def explain(
+        self, caller: Caller, path: str, line: int, *, repo: str | None = None, rev: str = "HEAD"
+    ) -> "Explanation":
+        """Say why a line of a file is there, and record that it was asked.
+
+        Raises InvalidInput for a path or line that is not there, RefNotFound and RepoUnknown.
+        """
+        from pev.stages.explaining import explain
+
+        require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
+        found = await explain(self._core, repo, path, line, rev)
+        asked = {"path": found.origin.path, "line": line, "commit": found.origin.commit}
+        await self._was_read(caller, {"explained": asked, "run": found.run})
         return found
 
     async def head(self, caller: Caller) -> TreeHead:

@@ -2,7 +2,18 @@
 
 import typer
 
-from pev_server.cli import approvals, deciding, evidence, gating, hosts, looking, running, setup, trailing
+from pev_server.cli import (
+    approvals,
+    deciding,
+    evidence,
+    explaining,
+    gating,
+    hosts,
+    looking,
+    running,
+    setup,
+    trailing,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("verify-pr")(evidence.verify_pr)
     app.command("evidence")(evidence.evidence_of)
     app.add_typer(trailing.app, name="trail")
+    app.command("why")(explaining.why)
     app.command("init")(setup.init)
     app.command("doctor")(setup.doctor)
     app.command("install")(hosts.install)

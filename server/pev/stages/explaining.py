@@ -1,0 +1,339 @@
+"""Explains a line: its commit, the run that made it, who approved what, what the gate said, who merged.
+
+A commit is a run's only if the run's own record says so: by its commit, by what the forge merged it as, by
+its tree, or by the same change (git-patch-id), so that a squash and a rebase are seen through. A trailer in a
+message is a hint that anyone can write, and is never more.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import anyio
+from pydantic import Field
+
+from pev.core import Core
+from pev.errors import CommandFailed, InvalidInput, RefNotFound, RunUnknown
+from pev.events import Event, Kind
+from pev.facts import Approval
+from pev.findings import GateReport, Outcome
+from pev.models import ASSURANCE_OF, Assurance, Channel, LetThrough, Model, ObjectId, RunId, run_stream
+from pev.plan import Step, check_repo_path
+from pev.repos.depot import Depot
+from pev.run import RunState
+from pev.text import harmless, one_line
+
+MAX_RUNS: Final = 500
+MAX_PATCHES: Final = 50
+_TRAILER: Final = re.compile(r"^PEV-Run: ([0-9a-f]{8})\s*$", re.MULTILINE)
+_BLAMED: Final = re.compile(r"([0-9a-f]{40,64}) ([0-9]+) [0-9]+")
+
+
+class Match(StrEnum):
+    """By what a commit was found to be a run's."""
+
+    COMMIT = "the run's own commit"
+    MERGED_AS = "what the forge merged it as"
+    TREE = "the run's own tree"
+    PATCH = "the same change"
+    TRAILER = "only a trailer in its message, which anyone can write"
+    NONE = "nothing"
+
+
+class Decided(Model):
+    """A decision of a person, and how sure it is that it was theirs."""
+
+    boundary: str
+    verdict: str
+    principal: str
+    channel: Channel
+    assurance: Assurance
+    at: str
+    seconds: float
+    comment: str
+    event: int
+
+
+class Judged(Model):
+    """What the gate said of the snapshot: the outcome of each check, and what was let through."""
+
+    attempt: int
+    outcome: Outcome | None
+    snapshot: ObjectId
+    checks: dict[str, str] = Field(default_factory=dict)
+    let_throughs: tuple[LetThrough, ...] = ()
+    sandboxed: bool | None = None
+
+
+class Origin(Model):
+    """The commit that a line is from, and what it says of itself."""
+
+    commit: ObjectId
+    path: str
+    line: int
+    text: str
+    author: str
+    at: str
+    subject: str
+
+
+class Explanation(Model):
+    """Why a line is there. Without a `run`, no run that this trail knows made its commit."""
+
+    summary: str
+    origin: Origin
+    matched_by: Match
+    run: RunId | None = None
+    task: str = ""
+    opened_by: str = ""
+    goal: str = ""
+    plan_revision: int | None = None
+    steps: tuple[Step, ...] = ()
+    outside_plan: bool = False
+    decisions: tuple[Decided, ...] = ()
+    gate: Judged | None = None
+    pull_request: str = ""
+    pull_request_state: str = ""
+    merged_by: str = ""
+    warning: str = ""
+    events: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    tree: str
+    parent: str | None
+    author: str
+    at: str
+    message: str
+
+
+async def explain(core: Core, repo: str | None, path: str, line: int, rev: str = "HEAD") -> Explanation:
+    """Explain line number `line`, from 1, of a file as it is at a revision of the user's repository.
+
+    Raises InvalidInput for a path or line that is not there, RefNotFound, RepoUnknown.
+    """
+    try:
+        clean = check_repo_path(path)
+    except ValueError as exc:
+        raise InvalidInput(f"{path!r} is no path in the repository: {exc}", hint="Give it relative.") from exc
+    depot = await core.depot(await core.catalog.find(repo))
+    origin = await _origin(depot, await depot.resolve(rev), clean, line)
+    commit = await _read(depot, origin.commit)
+    origin = origin.model_copy(
+        update={
+            "author": one_line(commit.author),
+            "at": commit.at,
+            "subject": one_line(commit.message.split("\n")[0]),
+        }
+    )
+    state, matched = await _run_of(core, depot, origin.commit, commit)
+    if state is None:
+        return Explanation(summary=_without_run(origin, matched), origin=origin, matched_by=matched)
+    return await _explained(core, state, origin, matched)
+
+
+async def _origin(depot: Depot, commit: ObjectId, path: str, line: int) -> Origin:
+    if line < 1:
+        raise InvalidInput(f"line {line} is not there", hint="Lines count from 1.")
+    if await depot.read_blob(commit, path) is None:
+        raise InvalidInput(f"{path!r} is not in commit {commit[:12]}", hint="Name a file as it is there.")
+    try:
+        said = (await depot.git.blame(commit, path, line)).decode("utf-8", "replace")
+    except CommandFailed as exc:
+        raise InvalidInput(f"{path} has no line {line} in commit {commit[:12]}", hint="Name one.") from exc
+    first, *rest = said.split("\n")
+    blamed = _BLAMED.match(first)
+    if blamed is None:
+        raise InvalidInput(f"line {line} of {path} is of no commit", hint="Name another line.")
+    named = next((one for one in rest if one.startswith("filename ")), f"filename {path}")
+    text = next((one[1:] for one in rest if one.startswith("\t")), "")
+    return Origin(
+        commit=ObjectId(blamed[1]),
+        path=named.removeprefix("filename "),
+        line=int(blamed[2]),
+        text=one_line(text, 500),
+        author="",
+        at="",
+        subject="",
+    )
+
+
+async def _read(depot: Depot, oid: ObjectId) -> _Commit:
+    listed = await depot.git.contents([oid])
+    header, _, body = listed.partition(b"\n")
+    if header.split(b" ")[1:2] != [b"commit"]:
+        raise RefNotFound(f"commit {oid} is not in the depot", hint="Fetch it into your repository.")
+    above, _, message = body.decode("utf-8", "replace").partition("\n\n")
+    fields: dict[str, str] = {}
+    for line in above.split("\n"):
+        name, _, value = line.partition(" ")
+        fields.setdefault(name, value)
+    who, _, when = fields.get("author", "").rpartition("> ")
+    return _Commit(fields["tree"], fields.get("parent"), f"{who}>", _at(when), message)
+
+
+def _at(when: str) -> str:
+    from datetime import UTC, datetime
+
+    seconds = when.split(" ")[0]
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat() if seconds.isdigit() else ""
+
+
+async def _run_of(core: Core, depot: Depot, oid: ObjectId, commit: _Commit) -> tuple[RunState | None, Match]:
+    hinted = dict.fromkeys(RunId(one) for one in _TRAILER.findall(commit.message))
+    named = [state for state in [await _known(core, one) for one in hinted] if state is not None]
+    others = [state for state in await core.runs(limit=MAX_RUNS) if state.id not in hinted]
+    own = [state for state in [*named, *others] if state.repo == depot.repo.id and state.pr is not None]
+    for state in own:
+        if oid in await _commits(core, state, is_hinted=state.id in hinted):
+            return state, Match.COMMIT
+        if state.pr is not None and state.pr.merge_commit == oid:
+            return state, Match.MERGED_AS
+    for state in own:
+        if state.pr is not None and state.pr.tree == commit.tree:
+            return state, Match.TREE
+    same = await _same_change(depot, oid, commit, own)
+    if same is not None:
+        return same, Match.PATCH
+    return None, Match.TRAILER if hinted else Match.NONE
+
+
+async def _known(core: Core, run_id: RunId) -> RunState | None:
+    try:
+        return await core.state(run_id)
+    except RunUnknown:
+        return None
+
+
+async def _commits(core: Core, state: RunState, *, is_hinted: bool) -> set[str]:
+    """Give the commits that a run was published as; earlier ones are looked up where a trailer names it."""
+    newest = {state.pr.commit} if state.pr else set()
+    if not is_hinted:
+        return {str(one) for one in newest}
+    events = await anyio.to_thread.run_sync(core.trail.read, run_stream(state.id))
+    opened = [event for event in events if event.kind is Kind.PR_OPENED and event.payload]
+    return {str(one) for one in newest} | {str((one.payload or {})["pr"]["commit"]) for one in opened}
+
+
+async def _same_change(depot: Depot, oid: ObjectId, commit: _Commit, runs: list[RunState]) -> RunState | None:
+    """Find the run whose whole change is the one that a commit made, as after a squash or a rebase."""
+    if commit.parent is None:
+        return None
+    wanted = await _patch_id(depot, commit.parent, oid)
+    for state in runs[:MAX_PATCHES] if wanted else ():
+        if state.pr is not None and await _patch_id(depot, state.base_commit, state.pr.commit) == wanted:
+            return state
+    return None
+
+
+async def _patch_id(depot: Depot, old: str, new: str) -> str | None:
+    try:
+        found = await depot.git.patch_ids(await depot.git.diff("whole", old, new))
+    except CommandFailed:  # a commit that is no longer here
+        return None
+    return found[0][0] if found else None
+
+
+async def _explained(core: Core, state: RunState, origin: Origin, matched: Match) -> Explanation:
+    revision = state.approved_revision or state.revision
+    plan = revision.plan if revision else None
+    steps = tuple(
+        step
+        for step in (plan.steps if plan else ())
+        if any(
+            origin.path == one or (one.endswith("/") and origin.path.startswith(one))
+            for one in step.files_touched
+        )
+    )
+    events = await anyio.to_thread.run_sync(core.trail.read, run_stream(state.id))
+    pr = state.pr
+    said = Explanation(
+        summary="",
+        origin=origin,
+        matched_by=matched,
+        run=state.id,
+        task=harmless(state.task),
+        opened_by=state.opened_by,
+        goal=plan.goal if plan else "",
+        plan_revision=revision.revision if revision else None,
+        steps=steps,
+        outside_plan=plan is not None and not plan.covers(origin.path),
+        decisions=tuple(_decided(one) for one in state.approvals),
+        gate=_judged(state, await core.report(state)),
+        pull_request=pr.url if pr else "",
+        pull_request_state=pr.state if pr else "",
+        merged_by=pr.merged_by if pr else "",
+        warning=pr.warning if pr else "",
+        events=_telling(events),
+    )
+    return said.model_copy(update={"summary": _summary(said)})
+
+
+_TELLING: Final = frozenset(
+    {
+        Kind.RUN_OPENED,
+        Kind.PLAN_SUBMITTED,
+        Kind.DECISION_ANSWERED,
+        Kind.GATE_FINISHED,
+        Kind.PR_OPENED,
+        Kind.PR_SYNCED,
+    }
+)
+
+
+def _telling(events: list[Event]) -> tuple[int, ...]:
+    return tuple(event.seq for event in events if event.kind in _TELLING)
+
+
+def _decided(one: Approval) -> Decided:
+    return Decided(
+        boundary=one.boundary.value,
+        verdict=one.verdict.value,
+        principal=one.principal,
+        channel=one.channel,
+        assurance=ASSURANCE_OF[one.channel],
+        at=one.at,
+        seconds=one.seconds,
+        comment=harmless(one.comment),
+        event=one.event,
+    )
+
+
+def _judged(state: RunState, report: GateReport | None) -> Judged | None:
+    gate = state.gate
+    if gate is None:
+        return None
+    judged = Judged(
+        attempt=gate.attempt, outcome=gate.outcome, snapshot=gate.snapshot, let_throughs=state.let_throughs
+    )
+    if report is None:
+        return judged
+    checks = {check.check: check.outcome.value for check in report.checks}
+    return judged.model_copy(
+        update={"checks": checks, "let_throughs": report.let_throughs, "sandboxed": report.sandboxed}
+    )
+
+
+def _without_run(origin: Origin, matched: Match) -> str:
+    commit = f"commit {origin.commit[:12]} ({origin.subject}) by {origin.author}"
+    if matched is Match.TRAILER:
+        return f"{commit} names a run in a trailer; the trail does not confirm that it is that run's change"
+    return f"{commit} is of no run that this trail knows"
+
+
+def _summary(said: Explanation) -> str:
+    approvals = [one for one in said.decisions if one.boundary == "plan" and one.verdict == "approve"]
+    approved = "no approved plan"
+    if approvals:
+        last = approvals[-1]
+        approved = f"approved by {last.principal} ({last.channel}, {last.assurance})"
+    step = f" step {', '.join(one.id for one in said.steps)}" if said.steps else " outside its plan"
+    gate = said.gate.outcome if said.gate and said.gate.outcome else "no gate"
+    merged = (
+        f"merged by {said.merged_by or 'an unnamed hand'}"
+        if said.pull_request_state == "merged"
+        else (said.pull_request_state or "never shipped")
+    )
+    return f"run {said.run} ({one_line(said.task, 120)}),{step}: {approved}; gate {gate}; {merged}"
