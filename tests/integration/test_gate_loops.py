@@ -10,8 +10,8 @@ from pev.engine import Engine, open_engine
 from pev.errors import ModelUnavailable
 from pev.events import Kind
 from pev.models import run_stream
+from pev.phases import Phase
 from pev.run import RunState, Status
-from pev.stages.looping import Phase
 from support.engines import AGENT, APPROVE, config, decide
 from support.loops import ACCEPT, FIXES, POLICY, REJECT, RIGHT, TESTS, WRONG, script, writes
 from support.repos import UserRepoFixture

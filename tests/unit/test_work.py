@@ -5,8 +5,8 @@ import pytest
 from pev.errors import TrailCorrupt
 from pev.events import Kind
 from pev.models import Role
+from pev.phases import Phase, next_phase, used_up
 from pev.run import FOLDED, RunState, fold
-from pev.stages.looping import Phase, next_phase, used_up
 from pev.work import WORKED, Spent, Work, work_after
 from support.plans import event, opened
 

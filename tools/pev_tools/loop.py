@@ -11,9 +11,9 @@ from pydantic import Field
 from pev.engine import Engine, parse_run_id
 from pev.errors import InvalidInput
 from pev.models import Caller, Model, Role, RunId, Source
+from pev.phases import ASKS, Judge, Phase, next_judge
 from pev.plan import Plan
 from pev.stages.jobs import Progress
-from pev.stages.looping import ASKS, Judge, Phase, next_judge
 from pev.views import RunView, view_run
 from pev.work import Spent
 from pev_server.asking import Models, Nobody

@@ -5,9 +5,8 @@ the record ends. People decide at the boundaries; in between nobody is needed wh
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 
@@ -16,8 +15,9 @@ from pev.errors import BudgetSpent, PlanInvalid, ReviewInvalid, TestsInvalid
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import load_policy
 from pev.models import Caller, Role, RunId, Scope, Source, require_scope
+from pev.phases import ASKS, AT_WORK, JUDGES, Judge, Phase, next_judge, next_phase, used_up
 from pev.plan import find_plan
-from pev.run import TERMINAL, RunState, Status
+from pev.run import RunState
 from pev.stages.asking import Asking
 from pev.stages.authoring import Authoring
 from pev.stages.executing import Executing
@@ -30,76 +30,9 @@ from pev.stages.verifying import Verifying
 from pev.text import one_line
 from pev.work import Budget
 
-Judge = Literal["tester", "reviewer", "security"]
-JUDGES: Final[tuple[Judge, ...]] = ("tester", "reviewer", "security")
 _FOR_GATE_S: Final = 86_400.0
 _POLL_S: Final = 0.5
 _TRIES: Final = 2
-
-
-class Phase(StrEnum):
-    """What a loop does next."""
-
-    PLAN = "plan"
-    PERSON = "person"
-    WORKTREE = "worktree"
-    TESTS = "tests"
-    AUTHOR = "author"
-    GATE = "gate"
-    REVIEW = "review"
-    ESCALATE = "escalate"
-    SHIP = "ship"
-    DONE = "done"
-
-
-ASKS: Final = frozenset({Phase.PLAN, Phase.TESTS, Phase.AUTHOR, Phase.REVIEW})
-"""Phases that need a model."""
-_AT_WORK: Final = (Status.EXECUTING, Status.FAILED)
-_WAITING: Final = (Status.AWAITING_ANSWERS, Status.AWAITING_APPROVAL, Status.ESCALATED)
-
-
-def next_phase(state: RunState) -> Phase:
-    """Say what comes next for a run; its loop's limits and roles are part of its state."""
-    work = state.work
-    if state.status in TERMINAL or state.status is Status.PR_OPEN:
-        return Phase.DONE
-    if state.status in _WAITING:
-        return Phase.PERSON
-    if state.status in _AT_WORK:
-        if not work.ready and used_up(state):
-            return Phase.ESCALATE
-        if "tester" in work.judges and not _has_tests(state):
-            return Phase.TESTS
-        return Phase.GATE if work.ready else Phase.AUTHOR
-    if state.status is Status.PASSED:
-        if next_judge(state) is not None:
-            return Phase.REVIEW
-        return Phase.PERSON if state.awaits_merge_decision else Phase.SHIP
-    return {Status.DRAFTED: Phase.PLAN, Status.APPROVED: Phase.WORKTREE}.get(state.status, Phase.GATE)
-
-
-def next_judge(state: RunState) -> Role | None:
-    """Give the first reviewing role of the loop that has not judged the passed snapshot."""
-    for name in state.work.judges:
-        if name == "tester" or state.gate is None:
-            continue
-        review = state.work.review_of(Role(name))
-        if review is None or review.snapshot != state.gate.snapshot:
-            return Role(name)
-    return None
-
-
-def used_up(state: RunState) -> str:
-    """Name what a loop has used up: attempts, or a budget; "" if it may go on."""
-    limit = min(state.work.attempts or state.max_attempts, state.max_attempts)
-    if state.work.exceeded:
-        return f"the budget is used up: {state.work.exceeded}"
-    return f"{state.work.tried} attempts are used up" if state.work.tried >= limit else ""
-
-
-def _has_tests(state: RunState) -> bool:
-    kept, approved = state.work.held_out, state.approved_revision
-    return approved is None or (kept is not None and kept.plan_hash == approved.plan_hash)
 
 
 class Looping:
@@ -253,7 +186,7 @@ class Looping:
         event = NewEvent(
             kind=Kind.RUN_ESCALATED, actor=Actor.of(caller), payload={"reason": one_line(said, 1_000)}
         )
-        return await self._core.decide(run_id, lambda now: [event] if now.status in _AT_WORK else ())
+        return await self._core.decide(run_id, lambda now: [event] if now.status in AT_WORK else ())
 
     async def _plan(self, caller: Caller, run_id: RunId) -> None:
         """Have the provider draft the plan. An answer that is no plan is asked for once more."""

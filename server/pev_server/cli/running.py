@@ -10,8 +10,8 @@ import typer
 from pev.engine import Engine, open_engine, parse_run_id
 from pev.errors import ConfigInvalid, InvalidInput
 from pev.models import AGENT_SCOPES, Caller, Role, RunId
+from pev.phases import Phase, used_up
 from pev.run import RunState, Status
-from pev.stages.looping import Phase, used_up
 from pev.views import view_run
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured_for
