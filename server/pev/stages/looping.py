@@ -246,6 +246,7 @@ class Looping:
     async def stop(self, caller: Caller, run_id: RunId) -> RunState:
         """Stop driving a run; where it stands is on record, and the next call goes on from there."""
         require_scope(caller, Scope.EXECUTE)
+        await self._core.state(run_id)  # before anything is stopped: it may be another tenant's
         job = self._jobs.get(RunId(f"{run_id}/loop"))
         if job is not None:
             job.scope.cancel()
