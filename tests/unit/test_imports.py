@@ -1,6 +1,7 @@
 """Who may import whom: read from the imports themselves."""
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +28,15 @@ PACKAGES: Final = {
 }
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def _imports(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -104,7 +111,7 @@ def test_no_module_is_longer_than_four_hundred_lines() -> None:
 def test_no_function_is_longer_than_sixty_lines() -> None:
     for package in PACKAGES:
         for path in _modules(package):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(_tree(path)):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     length = (node.end_lineno or 0) - node.lineno + 1
                     assert length <= 60, f"{path}: {node.name} has {length} lines"
@@ -113,7 +120,7 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
 def test_every_public_name_has_a_docstring() -> None:
     for package in PACKAGES:
         for path in _modules(package):
-            module = ast.parse(path.read_text(encoding="utf-8"))
+            module = _tree(path)
             assert ast.get_docstring(module), path
             for node in ast.walk(module):
                 kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
