@@ -1,12 +1,17 @@
 """What a caller sees of a run: short, complete, and with the next action in it."""
 
+from typing import Final
+
 from pydantic import Field
 
 from pev.account import account, describe, newest_reviews
 from pev.gateview import GateView
 from pev.models import Digest, Model
 from pev.run import NEXT_ACTION, Approval, PrState, RunState, Status
+from pev.text import one_line
 from pev.work import Opinion
+
+_MOST_LINES: Final = 12
 
 
 class CommandResult(Model):
@@ -62,9 +67,9 @@ class RunView(Model):
 def _objections(state: RunState) -> tuple[str, ...]:
     """Give what the newest reviews object to, unless they accept."""
     rejecting = [one for one in newest_reviews(state) if one.opinion is Opinion.REJECT]
-    return tuple(
-        line for one in rejecting for line in (f"{one.role}: {one.summary}", *describe(one.objections))
-    )
+    lines = [line for one in rejecting for line in (f"{one.role}: {one.summary}", *describe(one.objections))]
+    more = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()
+    return (*(one_line(line) for line in lines[:_MOST_LINES]), *more)
 
 
 def view_run(state: RunState, *, gate: GateView | None = None, notes: tuple[str, ...] = ()) -> RunView:

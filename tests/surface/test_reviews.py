@@ -125,3 +125,19 @@ async def test_a_policy_that_demands_another_family_is_not_satisfied_by_what_can
         said = await refusal(client, "open_pr", run_id=run_id)
     assert said.startswith("[review.missing]")
     assert "not known to be of another model family" in said
+
+
+async def test_a_change_that_is_too_large_to_be_shown_whole_is_not_reviewed(
+    user_repo: UserRepoFixture,
+) -> None:
+    """What is cut out of the middle would be accepted unseen."""
+    user_repo.commit("policy", {"pev.toml": POLICY})
+    model = Model(planner="no", reviewer=ACCEPT)
+    async with session(user_repo.path, elicitation_handler=Person(APPROVE), sampling_handler=model) as client:
+        run_id = await _passed(client)
+        large = "".join(f"X{n} = {n}\n" for n in range(20_000))
+        await call(client, "write_file", run_id=run_id, path="src/app/slug.py", content=large)
+        said = await refusal(client, "review_change", run_id=run_id)
+    assert said.startswith("[review.invalid]")
+    assert "too large" in said
+    assert "reviewer" not in dict(model.asked)

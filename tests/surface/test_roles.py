@@ -114,3 +114,18 @@ async def test_a_role_is_chosen_when_the_server_is_started(user_repo: UserRepoFi
     ended = pev("serve", "--role", "person", cwd=user_repo.path)
     assert ended.code == 2
     assert "'person' is no role that a session can hold" in ended.err
+
+
+async def test_resources_that_are_offered_as_tools_are_the_roles_own_too(
+    user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await _worked_on(user_repo.path)
+    monkeypatch.setenv("PEV_RESOURCES_AS_TOOLS", "true")
+    async with session(user_repo.path, Role.TESTER) as client:
+        listed = str(await client.call_tool("list_resources", {}))
+        shown = str(await client.call_tool("read_resource", {"uri": f"pev://runs/{run_id}/interface"}))
+        said = await refusal(client, "read_resource", uri=f"pev://runs/{run_id}/diff")
+    assert "/diff" not in listed
+    assert "def add" in shown
+    assert "role" in said
+    assert SECRET not in said

@@ -1,13 +1,17 @@
 """What models did in a run: the part of its state that a fold makes, and when a budget is used up."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pev.errors import TrailCorrupt
 from pev.events import Kind
-from pev.models import Role
+from pev.facts import GateState
+from pev.findings import Outcome
+from pev.models import Digest, ObjectId, Role, Source
 from pev.phases import Phase, next_phase, used_up
-from pev.run import FOLDED, RunState, fold
-from pev.work import WORKED, Spent, Work, work_after
+from pev.run import FOLDED, TERMINAL, RunState, Status, fold
+from pev.work import WORKED, Opinion, Review, Spent, Work, work_after
 from support.plans import event, opened
 
 
@@ -59,3 +63,51 @@ def test_without_a_loop_nothing_is_bounded() -> None:
 
 def test_each_role_has_its_newest_review() -> None:
     assert Work().review_of(Role.SECURITY) is None
+
+
+_REVIEWS = st.lists(
+    st.tuples(
+        st.sampled_from(["reviewer", "security"]), st.sampled_from(["ACCEPT", "REJECT"]), st.booleans()
+    ),
+    max_size=4,
+)
+
+
+@given(
+    status=st.sampled_from(list(Status)),
+    ready=st.booleans(),
+    tried=st.integers(0, 4),
+    judges=st.sets(st.sampled_from(["tester", "reviewer", "security"])),
+    reviews=_REVIEWS,
+)
+def test_nothing_ships_that_is_not_passed_and_judged_by_every_role_of_the_loop(
+    status: Status, ready: bool, tried: int, judges: set[str], reviews: list[tuple[str, str, bool]]
+) -> None:
+    """Whatever a state holds, a phase follows; and only one state leads to a pull request."""
+    here, other = ObjectId("a" * 40), ObjectId("b" * 40)
+    given_reviews = tuple(
+        Review(
+            role=Role(role),
+            opinion=Opinion(said),
+            summary="s",
+            snapshot=here if same else other,
+            source=Source.PROVIDER,
+            event=n,
+        )
+        for n, (role, said, same) in enumerate(reviews)
+    )
+    work = Work(ready=ready, tried=tried, judges=tuple(judges), reviews=given_reviews)
+    gate = GateState(attempt=1, snapshot=here, key=Digest("f" * 64), outcome=Outcome.PASSED)
+    state = _state().model_copy(update={"status": status, "work": work, "gates": (gate,)})
+    phase = next_phase(state)
+    newest = {one.role: one for one in given_reviews}
+    if phase is Phase.SHIP:
+        assert status is Status.PASSED
+        for role in judges - {"tester"}:
+            assert newest[Role(role)].snapshot == here
+        assert not any(one.opinion is Opinion.REJECT and one.snapshot == here for one in newest.values())
+    if phase is Phase.AUTHOR:
+        assert status in (Status.EXECUTING, Status.FAILED)
+        assert tried < state.max_attempts
+    if status in TERMINAL:
+        assert phase is Phase.DONE

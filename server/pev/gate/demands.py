@@ -21,6 +21,7 @@ from pev.sandbox.permits import SandboxSettings
 POLICY_FILE: Final = "pev.toml"
 BUILT_IN: Final = ("format", "lint", "types", "tests", "security", "deps")
 ALWAYS: Final = "integrity"
+HELD_OUT: Final = "held-out"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]+$")]
@@ -178,7 +179,7 @@ class Policy(Model):
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:
         names = [one.name for one in self.command]
-        taken = [name for name in names if names.count(name) > 1 or name in (*BUILT_IN, ALWAYS)]
+        taken = [name for name in names if names.count(name) > 1 or name in (*BUILT_IN, ALWAYS, HELD_OUT)]
         if taken:
             raise ValueError(f"command: the name {taken[0]!r} is taken")
         places = [(one.root, one.language) for one in self.project]

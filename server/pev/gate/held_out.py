@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Effect, Finding, Severity
-from pev.gate.demands import Language
+from pev.gate.demands import HELD_OUT, Language
 from pev.gate.held_set import HeldOutSet, Reveal
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.preparing import set_up
@@ -23,7 +23,6 @@ from pev.gate.testrun import TestRun, run_tests
 from pev.sandbox.reach import Reach
 from pev.text import one_line
 
-HELD_OUT: Final = "held-out"
 MISSING: Final = "the policy wants held-out tests, and this run has none for its plan: draft_tests"
 _UNREAD: Final = "the held-out tests of {0} could not be run on this change: what they import may be missing"
 _LATE: Final = "the held-out tests did not end in time"

@@ -10,6 +10,7 @@ from pev.core import Core
 from pev.errors import CheckUnknown, EventUnknown, InvalidInput, RunUnknown
 from pev.events import Actor, Event, Kind, NewEvent
 from pev.findings import CheckResult, GateReport
+from pev.gate.subjects import is_test_ground
 from pev.models import (
     SERVER_STREAM,
     Caller,
@@ -166,7 +167,7 @@ class Reading:
         tree = await depot.tree_of(state.base_commit)
         parts, size = [], 0
         for entry in await depot.entries(tree):
-            if not entry.path.endswith(".py") or "test" in entry.path or size > MAX_INTERFACE:
+            if not entry.path.endswith(".py") or is_test_ground(entry.path) or size > MAX_INTERFACE:
                 continue
             data = await depot.read_blob(tree, entry.path)
             part = public_interface((data or b"").decode("utf-8", "replace"), entry.path)

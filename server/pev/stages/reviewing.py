@@ -17,7 +17,7 @@ from pev.gateview import view_gate
 from pev.models import Caller, ObjectId, Role, RunId, Scope, Source, require_scope
 from pev.repos.depot import Depot
 from pev.roles.asker import Said
-from pev.roles.brief import Brief, brief_reviewer
+from pev.roles.brief import MAX_DIFF, Brief, brief_reviewer
 from pev.roles.sight import Sight, require_role, require_sight
 from pev.roles.verdict import Judgement, check_judgement, find_judgement
 from pev.run import RunState, Status
@@ -27,7 +27,6 @@ from pev.work import Review
 
 JUDGES: Final = (Role.REVIEWER, Role.SECURITY)
 _OPEN: Final = (Status.EXECUTING, Status.FAILED, Status.PASSED)
-_MAX_DIFF: Final = 200_000
 
 
 class Reviewing:
@@ -50,7 +49,12 @@ class Reviewing:
         base = await depot.tree_of(state.base_commit)
         if base == tree:
             raise ReviewInvalid(f"run {run_id} has changed nothing yet", hint="Make the change first.")
-        diff = await depot.diff(base, tree, limit_bytes=_MAX_DIFF)
+        diff = await depot.diff(base, tree, limit_bytes=2 * MAX_DIFF)
+        if len(diff) > MAX_DIFF:  # who accepts what was cut out has not reviewed it
+            raise ReviewInvalid(
+                f"the change is too large for a review: more than {MAX_DIFF} characters of difference",
+                hint="Split the task into smaller runs, or let a person review it.",
+            )
         report = await self._core.report(state)
         fits = report is not None and report.snapshot == tree
         gate = view_gate(report).model_dump_json(indent=1) if report is not None and fits else ""

@@ -12,10 +12,10 @@ from pev.core import Core
 from pev.errors import PevError, RunStateRefused, TestsInvalid
 from pev.events import Actor, Kind, NewEvent
 from pev.findings import Outcome
-from pev.gate.demands import Language, Policy
+from pev.gate.demands import HELD_OUT, Language, Policy
 from pev.gate.engine import Gate
-from pev.gate.held_out import HELD_OUT
 from pev.gate.interface import GateRequest
+from pev.gate.policy import load_policy
 from pev.models import Boundary, Caller, Role, RunId, Scope, Source, require_scope
 from pev.plan import Plan
 from pev.roles.asker import Said
@@ -135,8 +135,8 @@ class Testing:
 
     async def _root(self, state: RunState) -> str:
         """Give the folder of the first Python project. Raises TestsInvalid if there is none."""
-        request = await self._verifying.request(state)
-        return python_root(request.policy.policy)
+        depot = await self._core.depot(await self._core.repo_of(state))
+        return python_root((await load_policy(depot, state.trusted_commit)).policy)
 
     async def try_on_base(self, caller: Caller, run_id: RunId, *, wait_s: float) -> RunState:
         """Measure once what the held-out tests do on the base; wait at most `wait_s` seconds for it.
