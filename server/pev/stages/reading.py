@@ -1,6 +1,6 @@
 """Reading: what resources and the trail tools show. Reading changes no run; reads of the trail are events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from pev.text import one_line
 from pev.trail.merkle import TreeHead
 from pev.trail.notary import Notary, SignedHead, verify_against
 from pev.trail.notes import VerifierKey
-from pev.trail.query import TrailPage, TrailQuery
+from pev.trail.query import MAX_LIMIT, TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
 
 if TYPE_CHECKING:
@@ -213,6 +213,31 @@ class Reading:
         found = await self._core.event(_number(seq))
         await self._was_read(caller, {"event": seq})
         return found
+
+    async def export(
+        self, caller: Caller, query: TrailQuery, form: str, write: Callable[[Iterator[Event]], None]
+    ) -> None:
+        """Give `write` all events of a question, as the log is now, and record that they were taken out.
+
+        `form` names what they become. `write` runs in a thread of its own.
+        """
+        require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
+        size = (await self.head(caller)).size
+        asked = query.model_dump(mode="json", exclude_defaults=True)
+        await self._was_read(caller, {"query": asked, "exported": form, "size": size})
+        await anyio.to_thread.run_sync(lambda: write(self._all(query, size)))
+
+    def _all(self, query: TrailQuery, size: int) -> Iterator[Event]:
+        """Give every event of a question among the first `size`, page by page."""
+        question: TrailQuery | None = query.model_copy(update={"limit": MAX_LIMIT, "newest_first": False})
+        while question is not None:
+            page = anyio.from_thread.run(self._core.query, question)
+            for event in page.events:
+                if event.seq >= size:
+                    return
+                yield event
+            question = question.model_copy(update={"cursor": page.cursor}) if page.cursor else None
 
     async def explain(
         self, caller: Caller, path: str, line: int, *, repo: str | None = None, rev: str = "HEAD"

@@ -23,7 +23,7 @@ from pev.trail.merkle import TreeHead
 from pev.trail.proof import MAX_PROOF_BYTES
 from pev.trail.query import TrailQuery
 from pev.trail.verify import VerifyReport
-from pev_server.cli import erasing, proving
+from pev_server.cli import asking, erasing, proving
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured
 from pev_server.cli.output import print_json, print_note, print_table, print_text
@@ -211,6 +211,8 @@ for _name, _command in (
     ("keys", proving.keys),
     ("rotate-key", proving.rotate_key),
     ("retire-key", proving.retire_key),
+    ("query", asking.query),
+    ("export", asking.export),
     ("erase", erasing.erase),
     ("retain", erasing.retain),
     ("disclose", erasing.disclose),
