@@ -3,7 +3,8 @@
 import pytest
 
 from pev.findings import GateReport, Outcome
-from pev.gate.held_out import HELD_OUT, MISSING
+from pev.gate.demands import HELD_OUT
+from pev.gate.held_out import MISSING
 from pev.gate.held_set import HeldOutSet
 from support.gates import GateFixture, of, rules_of
 from support.repos import CALC
