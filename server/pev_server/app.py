@@ -18,9 +18,11 @@ from pev.models import Role
 from pev.roles.asker import Asker
 from pev_prompts import PROMPTS
 from pev_resources import RESOURCES
+from pev_server.completion import complete
 from pev_server.deps import HOLDER, ROLE, get_caller
 from pev_server.errors import ErrorsAndTrail
 from pev_server.keys import load_key
+from pev_server.listing import OpenRuns
 from pev_server.opening import EngineHolder
 from pev_server.roles import RoleView
 from pev_server.roots import AllowRoots
@@ -68,6 +70,7 @@ def create_app(
             *_limits(config, local=local),
             ErrorsAndTrail(),
             RoleView(role, RESOURCES),
+            OpenRuns(),
             *_roots(config, local=local),
         ],
         auth=_auth(config, local=local),
@@ -80,6 +83,7 @@ def create_app(
         from pev_server.web.hosted import add_page
 
         add_page(app, config.auth, config.auth.page, holder.engine)
+    app.add_completion_handler(complete)
     for tool in TOOLS:
         app.add_tool(tool)
     for resource in RESOURCES:

@@ -329,6 +329,13 @@ async def roots_of(ctx: Context) -> tuple[Path, ...]:
     return ()
 
 
+async def tell_resources_changed(ctx: Context) -> None:
+    """Tell a client of the handshake era that the list of resources has changed; the other era asks again."""
+    if not is_modern(ctx) and ctx.session.can_send_request:
+        with suppress(MCPError):
+            await ctx.session.send_resource_list_changed()
+
+
 def model_answer(back: Returned) -> ModelAnswer | None:
     """Give the model's answer that came back on a repeated call, if one did."""
     if back.model is None:
