@@ -1,4 +1,4 @@
-"""The trail as it grows: durable appends, and what a question and a proof cost in a short and a long log.
+"""The trail as it grows: durable appends by one and by many processes, questions, proofs, verification.
 
 The logs are asked in turn, question by question, so that the machine's mood hits all alike. A growth of 1 is
 flat; the ratio of the sizes would be linear.
@@ -6,6 +6,8 @@ flat; the ratio of the sizes would be linear.
 
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -14,14 +16,35 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from pev.events import Actor, Kind, NewEvent
+from pev.events import Actor, Event, Kind, NewEvent
 from pev.models import Role, RunId, digest_of, run_stream
+from pev.trail.log import draft, write
+from pev.trail.projections import Projector
 from pev.trail.query import TrailQuery
 from pev.trail.store import Trail
 
 SIZES: Final = (1_000, 10_000)
+WRITERS: Final = (1, 4, 16)
+APPENDS: Final = 480
+"""Appends of all writers together, each with its own transaction."""
 EVENTS_PER_RUN: Final = 20
 REPEATS: Final = 100
+_RUNS_AT_ONCE: Final = 100
+_WRITER: Final = """
+import sys
+from pathlib import Path
+from pev.events import Actor, Kind, NewEvent
+from pev.models import RepoId, Role, repo_stream
+from pev.trail.store import Trail
+path, number, appends = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+actor = Actor(principal=f"local:{number}", role=Role.AUTHOR)
+with Trail.open(path, busy_s=60) as trail:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for n in range(appends):
+        event = NewEvent(kind=Kind.COMMAND_RAN, actor=actor, payload={"n": n, "path": "src/app.py"})
+        trail.append(repo_stream(RepoId(str(number))), [event], expected_version=n)
+"""
 _AUTHOR: Final = Actor(principal="local:ada", role=Role.AUTHOR)
 _OPENED: Final = {
     "repo": "0123456789ab",
@@ -38,8 +61,46 @@ _OPENED: Final = {
 
 
 def main() -> None:
-    """Print the figures for 1,000 and 10,000 events."""
+    """Print the figures for 1,000 and 10,000 events, and for writers in separate processes."""
     measure(SIZES)
+    measure_writers()
+
+
+def measure_writers() -> None:
+    """Let some processes append to one trail at the same time, and print how many appends a second last."""
+    for count in WRITERS:
+        with tempfile.TemporaryDirectory(prefix="pev-bench-") as folder:
+            path = Path(folder) / "trail.sqlite3"
+            with Trail.open(path):
+                pass
+            writers = [_writer(path, number, APPENDS // count) for number in range(count)]
+            for one in writers:
+                _line(one)
+            begun = time.perf_counter()
+            for one in writers:
+                _go(one)
+            for one in writers:
+                one.wait()
+            spent = time.perf_counter() - begun
+            with Trail.open(path) as trail:
+                assert trail.head().size == APPENDS // count * count
+        print(f"{count:>3} writers: {APPENDS / spent:>7.0f} durable appends/s together")
+
+
+def _writer(path: Path, number: int, appends: int) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-c", _WRITER, str(path), str(number), str(appends)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _line(writer: "subprocess.Popen[str]") -> None:
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "ready\n"
+
+
+def _go(writer: "subprocess.Popen[str]") -> None:
+    assert writer.stdin is not None
+    writer.stdin.write("go\n")
+    writer.stdin.flush()
 
 
 def measure(sizes: Sequence[int]) -> None:
@@ -59,7 +120,18 @@ def measure(sizes: Sequence[int]) -> None:
         print(
             f"durable appends: {1 / costs[-1]:.0f}/s, each {costs[-1] / costs[0]:.2f} x a bare SQLite commit"
         )
-        _print_size(trails[-1], paths[-1])
+        print("CPU of an append: " + ", ".join(f"{_cpu_of_append(one) * 1e6:.0f} µs" for one in trails))
+        for trail, path in zip(trails, paths, strict=True):
+            _print_size(trail, path)
+
+
+def _cpu_of_append(trail: Trail) -> float:
+    """Give the seconds of CPU of one append to the newest run, the kernel's included."""
+    append = _appending(trail)
+    begun = time.process_time()
+    for n in range(REPEATS):
+        append(n)
+    return (time.process_time() - begun) / REPEATS
 
 
 def _print_costs(name: str, costs: list[float]) -> None:
@@ -72,8 +144,11 @@ def _print_size(trail: Trail, path: Path) -> None:
     begun = time.perf_counter()
     report = trail.verify()
     spent = time.perf_counter() - begun
-    print(f"verify: {spent / events * 1e6:.0f} µs per event ({report.summary})")
-    print(f"size: {path.stat().st_size / events:.0f} bytes per event, indexes and tree included")
+    size = path.stat().st_size / events
+    print(
+        f"{events:>9,} events: verified in {spent:.1f} s, {spent / events * 1e6:.0f} µs each"
+        f" ({report.summary}); {size:.0f} bytes each, indexes and tree included"
+    )
 
 
 def _bare_log(path: Path) -> sqlite3.Connection:
@@ -121,13 +196,23 @@ QUESTIONS: Final[dict[str, Callable[[Trail, int], object]]] = {
 
 
 def _fill(trail: Trail, size: int) -> None:
-    """Append whole runs until the log has `size` events."""
-    while (at := trail.head().size) < size:
-        opened = NewEvent(kind=Kind.RUN_OPENED, actor=_AUTHOR, payload=_OPENED)
-        work = [_work(n) for n in range(1, EVENTS_PER_RUN)]
-        trail.append(
-            run_stream(_run(_newest_run(trail) + 1)), [opened, *work][: size - at], expected_version=0
-        )
+    """Append whole runs until the log has `size` events; many in one transaction, which is not measured."""
+    at = trail.head().size
+    while at < size:
+        with trail._database.writing() as connection:  # noqa: SLF001 # nothing else goes so fast
+            projector = Projector(connection)
+            for _ in range(_RUNS_AT_ONCE):
+                for event in _write_run(trail, connection, at // EVENTS_PER_RUN, size - at):
+                    projector.apply(event)
+                    at += 1
+            projector.flush()
+
+
+def _write_run(trail: Trail, connection: sqlite3.Connection, number: int, left: int) -> list[Event]:
+    opened = NewEvent(kind=Kind.RUN_OPENED, actor=_AUTHOR, payload=_OPENED)
+    work = [opened, *(_work(n) for n in range(1, EVENTS_PER_RUN))][:left]
+    drafts = [draft(one, trail.redactor) for one in work]
+    return write(connection, run_stream(_run(number)), 0, drafts)
 
 
 def _newest_run(trail: Trail) -> int:

@@ -4,14 +4,17 @@ import json
 import os
 import signal
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from pev.config import load_config
 from pev.events import Kind
-from pev.models import RepoId, repo_stream
+from pev.models import RepoId, now, repo_stream
+from pev.trail.redact import operator_redactor
 from pev.trail.store import Trail
+from support.cli import pev_on_terminal
 from support.clients import PEV
 from support.commands import run_pev
 from support.tampering import cut, opened_raw, small_trail
@@ -127,6 +130,78 @@ def test_tiles_are_written_and_grow(state: Path, tmp_path: Path) -> None:
     assert (tmp_path / "tiles" / "checkpoint").read_text(encoding="utf-8").split("\n")[1] == str(
         second["events"]
     )
+
+
+@pytest.mark.needs_host
+def test_a_person_erases_at_a_terminal(state: Path, tmp_path: Path) -> None:
+    """What is gone is said; the log goes on to verify."""
+    answers = {r"Type ([0-9a-f]{6}) to erase": r"\1"}
+    ended = pev_on_terminal("trail", "erase", "10", "--reason", "asked for", cwd=tmp_path, answers=answers)
+
+    assert ended.code == 0, ended.out
+    assert "event 29 tells of it" in ended.out
+    assert run_pev("trail", "verify").code == 0
+    with Trail.open(state / "trail.sqlite3") as trail:
+        assert trail.event(10).payload is None
+        assert trail.event(29).actor.channel == "terminal"
+
+
+@pytest.mark.needs_host
+def test_the_wrong_word_erases_nothing(state: Path, tmp_path: Path) -> None:
+    answers = {r"to erase": "yes"}
+    ended = pev_on_terminal("trail", "erase", "10", "--reason", "asked for", cwd=tmp_path, answers=answers)
+
+    assert ended.code == 5
+    with Trail.open(state / "trail.sqlite3") as trail:
+        assert trail.event(10).payload is not None
+
+
+@pytest.mark.parametrize("options", [["10", "--reason", "x"], ["--run", "00000001", "--reason", "x"]])
+def test_a_script_cannot_erase(state: Path, options: list[str]) -> None:
+    """Not by accident, and not without a person."""
+    ended = run_pev("trail", "erase", *options)
+
+    assert (ended.code, "needs a terminal" in ended.err) == (5, True)
+    assert run_pev("trail", "verify").code == 0
+
+
+def test_retention_erases_what_is_old_by_the_operators_word(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_pev("trail", "retain").json() == {"dry_run": False, "erased": {}}
+    monkeypatch.setenv("PEV_TRAIL", json.dumps({"retention_days": {"command.ran": 1}}))
+    assert run_pev("trail", "retain").json()["erased"] == {}, "nothing is a day old"
+    monkeypatch.setattr("pev_server.cli.erasing.now", lambda: now() + timedelta(days=2))
+
+    assert run_pev("trail", "retain", "--dry-run").json()["erased"] == {"command.ran": 3}
+    assert run_pev("trail", "retain").json()["erased"] == {"command.ran": 3}
+    assert run_pev("trail", "retain").json()["erased"] == {}
+    assert run_pev("trail", "verify").code == 0
+
+
+@pytest.mark.parametrize(("name", "why"), [("run.opened", "without which"), ("nonsense", "no kind of event")])
+def test_retention_of_what_cannot_go_is_refused(
+    state: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
+) -> None:
+    monkeypatch.setenv("PEV_TRAIL", json.dumps({"retention_days": {name: 1}}))
+
+    ended = run_pev("trail", "retain")
+    assert (ended.code, why in ended.err) == (5, True)
+
+
+def test_who_holds_a_secret_that_was_taken_out_can_show_it(state: Path, tmp_path: Path) -> None:
+    secret = "ghp_" + "a1B2c3D4" * 5
+    with Trail.open(state / "trail.sqlite3", redactor=operator_redactor(load_config())) as trail:
+        ran = event(Kind.COMMAND_RAN, argv=["push", secret])
+        trail.append(repo_stream(RepoId("b")), [ran], expected_version=None)
+    (tmp_path / "held").write_text(f"{secret}\n", encoding="utf-8")
+    (tmp_path / "other").write_text(secret[:-1], encoding="utf-8")
+
+    shown = run_pev("trail", "disclose", "29", "--file", str(tmp_path / "held"))
+
+    assert (shown.code, "/argv/1" in shown.out) == (0, True)
+    assert run_pev("trail", "disclose", "29", "--file", str(tmp_path / "other")).code == 1
+    assert run_pev("trail", "disclose", "1", "--file", str(tmp_path / "held")).code == 1
 
 
 @pytest.mark.needs_host

@@ -123,8 +123,7 @@ def test_looking_quickly_misses_nothing_that_looking_closely_finds(value: object
     assert quick.value(value) == close.value(value)
 
 
-def test_the_operators_patterns_and_key_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEV_TRAIL__REDACT", "{}")
+def test_the_operators_patterns_and_key_are_used() -> None:
     config = load_config(trail={"redact": {"badge": r"BADGE-\d{6}"}})
     out = operator_redactor(config).text("it was BADGE-123456")
 
