@@ -5,6 +5,7 @@ engine keeps that record.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastmcp import Context
@@ -13,7 +14,7 @@ from mcp_types import InputRequiredResult
 from pev.engine import Engine
 from pev.errors import ModelUnavailable
 from pev.models import Caller, RunId, Source
-from pev.roles.asker import Said
+from pev.roles.asker import Message, Said, ToolSpec
 from pev.roles.brief import Brief
 from pev_server.dialogue import (
     Returned,
@@ -57,6 +58,11 @@ class Models:
         return not cannot_sample(self._ctx)
 
     @property
+    def lent_with_tools(self) -> bool:
+        """Whether the host lends its model with tools, so that it can be the author."""
+        return not cannot_sample(self._ctx, tools=True)
+
+    @property
     def _rounds(self) -> int:
         back = returned(self._ctx)
         return back.rounds if back is not None else 0
@@ -71,23 +77,39 @@ class Models:
         found = model_answer(back)
         if found is None:
             return Nobody("the host gave no answer of its model")
-        return Answer(found.nonce, Said(text=found.text, model=found.model), Source.HOST_SAMPLED)
+        said = Said(text=found.text, calls=found.calls, model=found.model)
+        return Answer(found.nonce, said, Source.HOST_SAMPLED)
 
-    async def sample(self, run_id: RunId, brief: Brief, about: str) -> Answer | Nobody | InputRequiredResult:
+    async def sample(
+        self,
+        run_id: RunId,
+        brief: Brief,
+        about: str = "-",
+        *,
+        messages: Sequence[Message] = (),
+        tools: Sequence[ToolSpec] = (),
+    ) -> Answer | Nobody | InputRequiredResult:
         """Ask the host's model; an InputRequiredResult is to be returned from the tool."""
-        if why := cannot_sample(self._ctx):
+        if why := cannot_sample(self._ctx, tools=bool(tools)):
             return Nobody(why)
         nonce = await self._engine.asking.begin(self._caller, run_id, brief, about=about)
         begun = time.monotonic()
         limit_s = self._engine.core.config.ask_wait_s
         asked = await ask_model(
-            self._ctx, brief, run_id=run_id, nonce=nonce, limit_s=limit_s, rounds=self._rounds
+            self._ctx,
+            brief,
+            run_id=run_id,
+            nonce=nonce,
+            limit_s=limit_s,
+            rounds=self._rounds,
+            messages=messages,
+            tools=tools,
         )
         if isinstance(asked, InputRequiredResult):
             return asked
         if isinstance(asked, Unavailable):
             return Nobody(asked.why)
-        said = Said(text=asked.text, model=asked.model)
+        said = Said(text=asked.text, calls=asked.calls, model=asked.model)
         return Answer(asked.nonce, said, Source.HOST_SAMPLED, time.monotonic() - begun)
 
     async def ask(

@@ -7,7 +7,7 @@ with the nonce that we gave; an answer without a nonce of ours is a forgery.
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from mcp import MCPDeprecationWarning, MCPError
 from mcp_types import (
     CreateMessageRequest,
     CreateMessageRequestParams,
-    CreateMessageResult,
     ElicitRequest,
     ElicitRequestFormParams,
     ElicitRequestURLParams,
@@ -28,8 +27,6 @@ from mcp_types import (
     InputRequiredResult,
     ListRootsRequest,
     ListRootsResult,
-    SamplingMessage,
-    TextContent,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -37,7 +34,9 @@ from pydantic import ValidationError
 from pev.boundary.question import FormField, Question
 from pev.errors import DecisionInvalid
 from pev.models import digest_of
+from pev.roles.asker import Message, ToolCall, ToolSpec
 from pev.roles.brief import Brief
+from pev_server.sampled import Sampled, said_by, sampling_messages, sampling_tools
 
 _PERSON: Final = "decision"
 _MODEL: Final = "answer"
@@ -79,6 +78,7 @@ class ModelAnswer:
     nonce: str
     text: str
     model: str
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Returned:
     run_id: str
     nonce: str
     person: ElicitResult | None
-    model: CreateMessageResult | None
+    model: Sampled | None
     rounds: int = 0
     by_page: bool = False
 
@@ -129,7 +129,7 @@ def returned(ctx: Context) -> Returned | None:
         run_id=run_id,
         nonce=nonce,
         person=person if isinstance(person, ElicitResult) else None,
-        model=model if isinstance(model, CreateMessageResult) else None,
+        model=model if isinstance(model, Sampled) else None,
         rounds=rounds,
         by_page=state.get("page") is True,
     )
@@ -261,33 +261,39 @@ def page_reply(result: ElicitResult) -> Opened | Declined:
     return Opened() if result.action == "accept" else Declined(result.action)
 
 
-def _messages(brief: Brief) -> list[SamplingMessage]:
-    return [SamplingMessage(role="user", content=TextContent(type="text", text=brief.prompt))]
-
-
-def _text(result: CreateMessageResult) -> str:
-    return result.content.text if isinstance(result.content, TextContent) else ""
-
-
-def cannot_sample(ctx: Context) -> str:
-    """Say why the host's model cannot be asked; "" if it can."""
+def cannot_sample(ctx: Context, *, tools: bool = False) -> str:
+    """Say why the host's model cannot be asked, or cannot be given `tools`; "" if it can."""
     capabilities = ctx.session.client_capabilities
     if capabilities is None or capabilities.sampling is None:
         return "the host did not declare sampling"
+    if tools and capabilities.sampling.tools is None:
+        return "the host did not declare sampling with tools"
     if not is_modern(ctx) and not ctx.session.can_send_request:
         return "this connection has no way back to the host"
     return ""
 
 
 async def ask_model(
-    ctx: Context, brief: Brief, *, run_id: str, nonce: str, limit_s: float, rounds: int = 0
+    ctx: Context,
+    brief: Brief,
+    *,
+    run_id: str,
+    nonce: str,
+    limit_s: float,
+    rounds: int = 0,
+    messages: Sequence[Message] = (),
+    tools: Sequence[ToolSpec] = (),
 ) -> ModelAnswer | Unavailable | InputRequiredResult:
-    """Ask the host's model, in a fresh conversation, and wait at most `limit_s` seconds."""
-    if why := cannot_sample(ctx):
+    """Ask the host's model, and wait at most `limit_s` seconds.
+
+    It is a fresh conversation, or one that goes on with all its `messages`; in one with `tools` it may call.
+    """
+    if why := cannot_sample(ctx, tools=bool(tools)):
         return Unavailable(why)
+    said, offered = sampling_messages(messages or brief.messages), sampling_tools(tools)
     if is_modern(ctx):
         params = CreateMessageRequestParams(
-            messages=_messages(brief), system_prompt=brief.system, max_tokens=brief.max_tokens
+            messages=said, system_prompt=brief.system, max_tokens=brief.max_tokens, tools=offered
         )
         return InputRequiredResult(
             result_type="input_required",
@@ -299,16 +305,17 @@ async def ask_model(
             # deprecated by the newer revision, and the only way in this era; it warns when called
             warnings.simplefilter("ignore", MCPDeprecationWarning)
             asking = ctx.session.create_message(
-                _messages(brief),
+                said,
                 max_tokens=brief.max_tokens,
                 system_prompt=brief.system,
+                tools=offered,
                 related_request_id=ctx.request_id,
             )
         try:
             result = await asking
         except (MCPError, ValidationError) as exc:
             return Unavailable(f"the host's model could not be asked: {exc}")
-        return ModelAnswer(nonce, _text(result), result.model)
+        return _answer(nonce, result)
     return Unavailable(f"the host's model did not answer in {limit_s:g} s")
 
 
@@ -340,4 +347,9 @@ def model_answer(back: Returned) -> ModelAnswer | None:
     """Give the model's answer that came back on a repeated call, if one did."""
     if back.model is None:
         return None
-    return ModelAnswer(back.nonce, _text(back.model), back.model.model)
+    return _answer(back.nonce, back.model)
+
+
+def _answer(nonce: str, result: Sampled) -> ModelAnswer:
+    said = said_by(result)
+    return ModelAnswer(nonce, said.text, said.model, said.calls)

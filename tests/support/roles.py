@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from fastmcp import Client
+from mcp_types import (
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    TextContent,
+    ToolUseContent,
+)
 
 from pev.config import load_config
 from pev.models import Role
 from pev.roles.asker import Asker, Message, Said, ToolCall, ToolSpec
+from pev.roles.hands import HANDS
 from pev_server.app import create_app
 from support.clients import Era
 
@@ -92,3 +99,30 @@ class Script:
             return Said(text=answer, model=self.model, tokens=100)
         calls = [ToolCall(id=f"{turn}-{n}", name=name, arguments=how) for n, (name, how) in enumerate(answer)]
         return Said(calls=tuple(calls), model=self.model, tokens=100)
+
+
+class ToolModel(Model):
+    """A host's model that can be given tools: as the author it follows a script of steps, like `Script`."""
+
+    def __init__(self, author: Sequence[Any], **answers: list[str] | str) -> None:
+        super().__init__(**answers)
+        self.steps = list(author)
+
+    async def __call__(self, messages: list[Any], params: Any, context: Any) -> Any:
+        """Answer as the author with the next step, with tool calls if it has some."""
+        if "You are the author" not in str(params.system_prompt):
+            assert not params.tools
+            return await super().__call__(messages, params, context)
+        assert {tool.name for tool in params.tools} == {tool.name for tool in HANDS}
+        self.asked.append(("author", "\n".join(str(one.content) for one in messages)))
+        step, number = self.steps.pop(0), len(self.asked)
+        if isinstance(step, str):
+            content: Any = TextContent(type="text", text=step)
+            return CreateMessageResult(role="assistant", content=content, model="claude-host")
+        content = [
+            ToolUseContent(type="tool_use", id=f"{number}-{n}", name=name, input=how)
+            for n, (name, how) in enumerate(step)
+        ]
+        return CreateMessageResultWithTools(
+            role="assistant", content=content, model="claude-host", stop_reason="toolUse"
+        )

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from fastmcp import Client
+from mcp_types import SamplingCapability, SamplingToolsCapability
 
 from support.clients import APPROVE, ERAS, Era, Person, call, refusal
 from support.loops import ACCEPT, FIXES, POLICY, RIGHT, TESTS, WRONG, script, writes
 from support.plans import PLAN
 from support.repos import UserRepoFixture
-from support.roles import Model, Script, session
+from support.roles import Model, Script, ToolModel, session
 
 pytestmark = pytest.mark.needs_host
 
@@ -177,3 +178,38 @@ async def test_a_call_answers_in_time_and_the_work_goes_on(
 def connected_with(repo: UserRepoFixture, model: Script) -> Any:
     """Connect a client whose person approves to a server with a scripted provider."""
     return session(repo.path, asker=model, elicitation_handler=Person(APPROVE))
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_host_whose_model_takes_tools_is_the_author_too(era: Era, user_repo: UserRepoFixture) -> None:
+    """Wrong first, told what the gate found, and right; in a conversation of its own in each attempt."""
+    user_repo.commit("policy", {"pev.toml": POLICY})
+    said = script()
+    model = ToolModel(
+        FIXES,
+        planner=said["planner"],
+        tester=TESTS,
+        reviewer=ACCEPT,
+        **{"security reviewer": ACCEPT},
+    )
+    async with session(
+        user_repo.path,
+        era=era,
+        elicitation_handler=Person(APPROVE),
+        sampling_handler=model,
+        sampling_capabilities=SamplingCapability(tools=SamplingToolsCapability()),
+    ) as client:
+        answer = await call(client, "run_loop", task="Add slugify")
+        calls = 1
+        while answer["state"] == "continue":
+            answer = await call(client, "run_loop", run_id=answer["run"]["run_id"])
+            calls += 1
+    assert answer["state"] == "done", answer
+    assert answer["run"]["status"] == "pr_open"
+    assert calls >= (2 if era == "auto" else 1)
+    told = [text for role, text in model.asked if role == "author"]
+    assert len(told) == len(FIXES)
+    assert "criterion c1 is not met" in told[2]
+    assert "text.split()" in told[3]
+    assert any("author: claude-host" in one for one in answer["run"]["roles"])
+    assert user_repo.git("show", f"{answer['run']['pr']['commit']}:src/app/slug.py") == RIGHT.strip()

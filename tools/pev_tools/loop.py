@@ -13,6 +13,7 @@ from pev.errors import InvalidInput
 from pev.models import Caller, Model, Role, RunId, Source
 from pev.phases import ASKS, Judge, Phase, next_judge
 from pev.plan import Plan
+from pev.roles.hands import HANDS
 from pev.stages.jobs import Progress
 from pev.views import RunView, view_run
 from pev.work import Spent
@@ -90,7 +91,7 @@ class _Loop:
 
     async def _drive(self, run: RunId) -> None:
         wait_s = max(0.0, self._end - anyio.current_time())
-        lent = _LENT if self._models.lent else frozenset[Phase]()
+        lent = (_LENT if self._models.lent else frozenset()) | self._author
         await self._engine.looping.drive(
             self._caller, run, wait_s=wait_s, progress=self._progress, leave=lent
         )
@@ -99,6 +100,8 @@ class _Loop:
         """Have a model do a phase: the host's, else the operator's, else the host itself. None: go on."""
         if phase in _LENT and self._models.lent:
             return await self._sample(run, phase)
+        if phase in self._author:
+            return await self._sample_author(run)
         if self._engine.looping.has_model:
             await self._drive(run)
             driving = self._engine.looping.driving(run)
@@ -114,6 +117,25 @@ class _Loop:
             return await self.view(run, "host", _WRITE, brief=brief.written)
         role = Role.TESTER if phase is Phase.TESTS else await self._judge(run)
         return await self.view(run, "host", _ROLE.format(role=role))
+
+    @property
+    def _author(self) -> frozenset[Phase]:
+        """The author's phase, where the host's model can hold it."""
+        return frozenset({Phase.AUTHOR}) if self._models.lent_with_tools else frozenset()
+
+    async def _sample_author(self, run: RunId) -> LoopView | InputRequiredResult | None:
+        author = self._engine.authoring
+        due = await author.due(self._caller, run, Source.HOST_SAMPLED, self._progress)
+        if due is None:
+            return None
+        brief, messages = due
+        answer = await self._models.sample(run, brief, messages=messages, tools=HANDS)
+        if isinstance(answer, InputRequiredResult):
+            return answer
+        if isinstance(answer, Nobody):
+            return await self.view(run, "host", answer.why)
+        await author.take(self._caller, run, answer.nonce, answer.said, answer.source, seconds=answer.seconds)
+        return None
 
     async def _judge(self, run: RunId) -> Role:
         return next_judge(await self._engine.core.state(run)) or Role.REVIEWER
@@ -161,12 +183,14 @@ class _Loop:
             settled = await self._decisions.settle(run, back=back)
             return settled if isinstance(settled, InputRequiredResult) else None
         role = back.nonce.split(".", 1)[0]
-        if role not in (Role.TESTER, Role.REVIEWER, Role.SECURITY):
+        if role not in (Role.AUTHOR, Role.TESTER, Role.REVIEWER, Role.SECURITY):
             return await self._draft(run, came_back=True)
         answer = self._models.came_back(back)
         if isinstance(answer, Nobody):
             return await self.view(run, "host", answer.why)
-        if role == Role.TESTER:
+        if role == Role.AUTHOR:
+            await self._engine.authoring.take(self._caller, run, answer.nonce, answer.said, answer.source)
+        elif role == Role.TESTER:
             await self._engine.testing.take(self._caller, run, answer.nonce, answer.said, answer.source)
         else:
             await self._engine.reviewing.take(

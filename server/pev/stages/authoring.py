@@ -56,10 +56,23 @@ class Authoring:
 
         Raises ModelUnavailable, and BudgetSpent where it may ask no more.
         """
+        while (due := await self.due(caller, run_id, Source.PROVIDER, progress)) is not None:
+            brief, messages = due
+            nonce, said, seconds = await self._asking.ask(caller, run_id, brief, messages, HANDS)
+            await self.take(caller, run_id, nonce, said, Source.PROVIDER, seconds=seconds)
+        return await self._core.state(run_id)
+
+    async def due(
+        self, caller: Caller, run_id: RunId, source: Source, progress: Progress
+    ) -> tuple[Brief, list[Message]] | None:
+        """Do what the author's model asked for, and give the conversation that it is to go on with.
+
+        None once its turn is over: it asked for nothing more, or has said enough.
+        """
         require_scope(caller, Scope.EXECUTE)
         author = caller.model_copy(update={"role": Role.AUTHOR})
         brief = await self.brief(author, run_id)
-        state = await self._begin(author, run_id, brief)
+        state = await self._begin(author, run_id, brief, source)
         while state.work.turn is not None:
             messages = await self._conversation(state)
             pending = _pending(messages)
@@ -70,8 +83,33 @@ class Authoring:
             elif isinstance(messages[-1], Said) or _count(messages) >= MAX_STEPS:
                 state = await self._end(author, run_id, messages)
             else:
-                state = await self._ask(author, run_id, brief, messages)
-        return state
+                return brief, messages
+        return None
+
+    async def take(
+        self,
+        caller: Caller,
+        run_id: RunId,
+        nonce: str,
+        said: Said,
+        source: Source,
+        *,
+        seconds: float = 0.0,
+    ) -> RunState:
+        """Take what the author's model said, as one step with the turn that it goes on with."""
+        require_scope(caller, Scope.EXECUTE)
+        author = caller.model_copy(update={"role": Role.AUTHOR})
+        part = await self._part(said)
+        return await self._asking.take(
+            author,
+            run_id,
+            nonce,
+            said,
+            role=Role.AUTHOR,
+            source=source,
+            seconds=seconds,
+            also=lambda _: [_stepped(author, part)],
+        )
 
     async def has_news(self, run_id: RunId) -> bool:
         """Say whether the worktree holds something that no gate has judged."""
@@ -88,30 +126,14 @@ class Authoring:
         authored = Authored(tree=tree, models=(), whole=False)
         return await self._worked(caller, run_id, authored, Source.HOST_SUBMITTED, "")
 
-    async def _begin(self, caller: Caller, run_id: RunId, brief: Brief) -> RunState:
+    async def _begin(self, caller: Caller, run_id: RunId, brief: Brief, source: Source) -> RunState:
         state = await self._core.state(run_id)
         state.require(*_OPEN, to="have its author at work")
         if state.work.turn is not None:
             return state
         _, tree = await self._verifying.snapshot(state)
-        begins = {"before": tree, "source": Source.PROVIDER.value}
+        begins = {"before": tree, "source": source.value}
         return await self._step(caller, run_id, Told(text=brief.prompt), begins=begins)
-
-    async def _ask(
-        self, caller: Caller, run_id: RunId, brief: Brief, messages: Sequence[Message]
-    ) -> RunState:
-        nonce, said, seconds = await self._asking.ask(caller, run_id, brief, messages, HANDS)
-        part = await self._part(said)
-        return await self._asking.take(
-            caller,
-            run_id,
-            nonce,
-            said,
-            role=Role.AUTHOR,
-            source=Source.PROVIDER,
-            seconds=seconds,
-            also=lambda _: [_stepped(caller, part)],
-        )
 
     async def _step(
         self, caller: Caller, run_id: RunId, message: Message, *, begins: dict[str, Any] | None = None
@@ -149,7 +171,8 @@ class Authoring:
         models = tuple(dict.fromkeys([*known, *(one.model for one in messages if isinstance(one, Said))]))
         authored = Authored(tree=tree, models=models, whole=first or follows)
         said = next((one.text for one in reversed(messages) if isinstance(one, Said)), "")
-        return await self._worked(caller, run_id, authored, Source.PROVIDER, said)
+        source = turn.source if turn is not None else Source.PROVIDER
+        return await self._worked(caller, run_id, authored, source, said)
 
     async def _worked(
         self, caller: Caller, run_id: RunId, authored: Authored, source: Source, said: str
