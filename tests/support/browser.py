@@ -49,6 +49,10 @@ os.execvp(sys.argv[2], sys.argv[2:])
 _LIMIT_S: Final = 60.0
 
 
+class BrowserError(Exception):
+    """The browser could not do it, for instance because the page was just left."""
+
+
 class Browser:
     """One browser with one page. What the page complained about (blocked content, errors) is in `said`."""
 
@@ -103,7 +107,8 @@ class Browser:
         while True:
             answer = self._receive()
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer["error"]
+                if "error" in answer:
+                    raise BrowserError(str(answer["error"]))
                 result: dict[str, Any] = answer["result"]
                 return result
             self._note(answer)
@@ -150,9 +155,15 @@ class Browser:
     def wait_until(self, expression: str) -> None:
         """Wait until an expression is true in the page, through whatever it loads meanwhile."""
         deadline = time.monotonic() + _LIMIT_S
-        while not self.evaluate(expression):
+        while not self._is_true(expression):
             assert time.monotonic() < deadline, f"never true: {expression}; {self.text()}"
             select.select([self._out], [], [], 0.05)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return bool(self.evaluate(expression))
+        except BrowserError:  # between two pages
+            return False
 
     def text(self) -> str:
         """Give what a person reads."""

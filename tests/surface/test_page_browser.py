@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from pev.models import RunId, Source
 from support.browser import Browser, browsing, needs_browser
 from support.cli import pev
@@ -85,6 +87,7 @@ async def test_hostile_text_stays_text_and_hidden_characters_are_shown(
         assert any("Content Security Policy" in one for one in browser.said)
 
 
+@pytest.mark.slow
 async def test_questions_are_answered_changes_asked_for_and_the_difference_read(
     user_repo: UserRepoFixture, tmp_path: Path
 ) -> None:
