@@ -149,3 +149,15 @@ async def test_an_answer_that_takes_too_long_is_given_up() -> None:
     slow = Provider(SETTINGS, KEY, model=FunctionModel(never))
     with pytest.raises(ModelUnavailable, match="gave no answer"):
         await slow.ask("s", [Told(text="t")], max_tokens=1, limit_s=0.05)
+
+
+@pytest.mark.needs_host
+async def test_the_provider_drafts_the_plan_where_the_host_lends_no_model(user_repo: UserRepoFixture) -> None:
+    model = provider(lambda _messages, _info: ModelResponse(parts=[TextPart(json.dumps(PLAN))]))
+    async with session(user_repo.path, elicitation_handler=Person(APPROVE), asker=model) as client:
+        draft = await call(client, "draft_plan", task="Add slugify")
+        plan = await client.read_resource(f"pev://runs/{draft['run']['run_id']}/plan")
+    assert draft["run"]["status"] == "approved"
+    assert draft["brief"] == ""
+    assert '"source":"provider"' in str(plan)
+    assert "gpt-5-scripted" in str(plan)

@@ -8,6 +8,7 @@ from mcp_types import InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
 from pev.engine import Engine, parse_run_id
+from pev.errors import ModelUnavailable, PlanInvalid
 from pev.models import Caller, Model, Source
 from pev.plan import Plan, parse_plan
 from pev.views import RunView, view_run
@@ -51,9 +52,13 @@ async def draft_plan(
         return Draft(run=planned)
     brief, why = planned
     if engine.looping.has_model:
-        await engine.looping.plan_by_provider(caller, state.id)
-        settled = await decisions.settle(state.id)
-        return settled if isinstance(settled, InputRequiredResult) else Draft(run=settled)
+        try:
+            await engine.looping.plan_by_provider(caller, state.id)
+        except (ModelUnavailable, PlanInvalid) as exc:
+            why = f"{why}; {exc.message}"
+        else:
+            settled = await decisions.settle(state.id)
+            return settled if isinstance(settled, InputRequiredResult) else Draft(run=settled)
     view = view_run(await engine.run(caller, state.id), notes=(f"No plan was drafted: {why}",))
     return Draft(run=view, brief=brief.written)
 
