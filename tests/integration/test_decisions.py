@@ -1,6 +1,7 @@
 """The desk: an answer counts once, for what was shown, from who may, in time."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -212,3 +213,64 @@ async def test_trust_is_bound_to_exactly_this_policy(user_repo: UserRepoFixture)
         assert (await engine.verifying.policy(AGENT, None))[1].value == "trusted"
         user_repo.commit("policy", {"pev.toml": "coverage_floor = 70\n"})
         assert (await engine.verifying.policy(AGENT, None))[1].value == "untrusted"
+
+
+async def test_an_escalation_tells_what_each_attempt_changed_and_cured(user_repo: UserRepoFixture) -> None:
+    """And nothing of a log; the person's guidance gives one more attempt."""
+    user_repo.commit("policy", {"pev.toml": 'checks = ["lint"]\n'})
+    async with engine_at(user_repo.path, sandbox="none", max_attempts=2) as engine:
+        run_id = (await approved(engine, plan())).id
+        await engine.executing.make(AGENT, run_id)
+        for text in ("import os\nimport sys\n", "import os\n"):
+            await engine.executing.write(AGENT, run_id, "src/app/slug.py", text)
+            await engine.verifying.run_gate(AGENT, run_id, wait_s=60)
+        assert (await engine.run(PERSON, run_id)).status is Status.ESCALATED
+        question = await engine.desk.question(run_id, AGENT)
+        again = await engine.desk.question(run_id, AGENT)
+        assert question is not None
+        assert question == again
+        for part in (
+            "Attempts: 2 of 2 used",
+            "- 1: FAILED, 2 findings; changed: src/app/slug.py",
+            "- 2: FAILED, 1 finding (1 gone, 0 new); changed: src/app/slug.py",
+            "- lint: FAILED",
+            "lint/F401 src/app/slug.py:1",
+            "- 1 defect: fixed in another attempt, or let through by you",
+        ):
+            assert part in question.text
+        state = await decide(engine, run_id, {"decision": "retry", "comment": "drop the import"})
+    assert state.status is Status.EXECUTING
+    assert (state.max_attempts, state.guidance[-1]) == (3, "drop the import")
+
+
+async def test_who_takes_over_keeps_the_worktree(user_repo: UserRepoFixture) -> None:
+    async with engine_at(user_repo.path) as engine:
+        run_id = (await approved(engine, plan())).id
+        made, _ = await engine.executing.make(AGENT, run_id)
+        await engine.escalate(AGENT, run_id, "an old finding blocks")
+        state = await decide(engine, run_id, {"decision": "take-over", "comment": "by hand"})
+        with pytest.raises(RunStateRefused):
+            await engine.executing.write(AGENT, run_id, "src/app/slug.py", "x = 1\n")
+    assert state.status is Status.ABANDONED
+    assert made.worktree is not None
+    assert Path(made.worktree.path, "src/app/calc.py").is_file()
+
+
+async def test_a_policy_can_want_a_persons_word_before_the_pull_request(user_repo: UserRepoFixture) -> None:
+    """It is for one judged snapshot: after another gate it is asked anew."""
+    policy = 'checks = ["lint"]\n[approval]\nmerge = true\n'
+    user_repo.commit("policy", {"pev.toml": policy})
+    async with engine_at(user_repo.path, sandbox="none") as engine:
+        run_id = (await approved(engine, plan())).id
+        await engine.executing.make(AGENT, run_id)
+        for text in ('"""Slugs."""\n', '"""More slugs."""\n'):
+            await engine.executing.write(AGENT, run_id, "src/app/slug.py", text)
+            assert (await engine.verifying.run_gate(AGENT, run_id, wait_s=60)).state.status is Status.PASSED
+            with pytest.raises(RunStateRefused, match="wants a person's decision"):
+                await engine.shipping.open_pr(AGENT, run_id)
+            question = await engine.desk.question(run_id, AGENT)
+            assert question is not None
+            assert "src/app/slug.py" in question.text
+            await decide(engine, run_id, APPROVE)
+        state, _ = await engine.shipping.open_pr(AGENT, run_id)
+    assert state.status is Status.PR_OPEN

@@ -152,8 +152,8 @@ def test_an_escalation_tells_what_was_tried_and_what_would_let_it_through() -> N
     for part in (
         "- 1: FAILED, 3 findings; changed: src/a.py",
         "- 2: FAILED, 2 findings (2 gone, 1 new); changed: src/b.py",
-        "- 1 defects: fixed in another attempt, or let through by you",
-        "- 1 held findings: only you",
+        "- 1 defect: fixed in another attempt, or let through by you",
+        "- 1 held finding: let through by you alone",
         "- tests: must be measured first",
     ):
         assert part in text

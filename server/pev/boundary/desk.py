@@ -13,7 +13,8 @@ from typing import Any
 
 import anyio
 
-from pev.boundary.escalation import Attempt, tried
+from pev.boundary.attempts import tried
+from pev.boundary.escalation import Attempt
 from pev.boundary.question import Question, Reply, build_question, parse_reply
 from pev.boundary.signing import (
     SIGNERS_FILE,

@@ -4,11 +4,8 @@ Which checks, which findings, what was tried in each attempt, and what would let
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
-from pev.core import Core
-from pev.errors import PevError
 from pev.findings import Effect, Finding, GateReport, Outcome
 from pev.models import Model
 from pev.run import RunState
@@ -16,7 +13,7 @@ from pev.text import one_line, reveal
 
 MAX_LINES: Final = 40
 MAX_COLUMNS: Final = 100
-_ATTEMPTS: Final = 4
+MAX_ATTEMPTS: Final = 4
 _CHECKS: Final = 6
 _FINDINGS: Final = 8
 _FILES: Final = 4
@@ -35,37 +32,9 @@ class Attempt(Model):
     files: tuple[str, ...] = ()
 
 
-async def tried(core: Core, state: RunState) -> tuple[Attempt, ...]:
-    """Give the newest attempts of a run, oldest first. Files that cannot be told are left out."""
-    ended = [gate for gate in state.gates if gate.outcome is not None][-_ATTEMPTS - 1 :]
-    out: list[Attempt] = []
-    seen: set[str] = set()
-    trees: list[str] = [state.base_commit, *(gate.snapshot for gate in ended)]
-    if len(state.gates) > len(ended):
-        trees[0] = ended[0].snapshot if ended else state.base_commit
-    for gate, (before, after) in zip(ended, pairwise(trees), strict=True):
-        report = await core.report(state, attempt=gate.attempt)
-        now = {one.fingerprint for one in report.findings if one.counts()} if report else set()
-        out.append(
-            Attempt(
-                attempt=gate.attempt,
-                outcome=gate.outcome or Outcome.INCONCLUSIVE,
-                reason=gate.reason,
-                findings=len(now),
-                gone=len(seen - now),
-                new=len(now - seen),
-                files=await _files(core, state, before, after),
-            )
-        )
-        seen = set(now)
-    return tuple(out[-_ATTEMPTS:])
-
-
-async def _files(core: Core, state: RunState, before: str, after: str) -> tuple[str, ...]:
-    try:
-        return tuple(one.path for one in await core.kept(state).changes(before, after))
-    except PevError:
-        return ()
+def weighing(report: GateReport) -> list[Finding]:
+    """Give the findings that stop a change: new, not let through, and more than a note."""
+    return [one for one in report.findings if one.counts() and one.effect is not Effect.NOTES]
 
 
 def escalation_text(header: str, state: RunState, report: GateReport | None, tries: Sequence[Attempt]) -> str:
@@ -75,8 +44,7 @@ def escalation_text(header: str, state: RunState, report: GateReport | None, tri
     lines += [_attempt(one, first=nth == 0 and one.attempt == 1) for nth, one in enumerate(tries)]
     if report is not None:
         bad = [one for one in report.checks if one.outcome not in _CALM]
-        told = [one for one in report.findings if one.counts() and one.effect is not Effect.NOTES]
-        counting = sorted(told, key=lambda one: one.effect is Effect.HOLDS)
+        counting = sorted(weighing(report), key=lambda one: one.effect is Effect.HOLDS)
         lines += ["", "Checks", *(f"- {one.check}: {one.outcome} {one.reason}" for one in bad[:_CHECKS])]
         lines += [f"- and {len(bad) - _CHECKS} more checks"] if len(bad) > _CHECKS else []
         lines += ["", "Findings", *map(_finding, counting[:_FINDINGS])]
@@ -93,7 +61,7 @@ def _row(text: str) -> str:
 
 
 def _attempt(one: Attempt, *, first: bool) -> str:
-    count = f"{one.findings} findings"
+    count = _count(one.findings, "finding")
     if not first:
         count += f" ({one.gone} gone, {one.new} new)"
     named = ", ".join(one.files[:_FILES])
@@ -113,9 +81,13 @@ def _ways(report: GateReport, counting: Sequence[Finding]) -> list[str]:
     unmeasured = [one.check for one in report.checks if one.outcome is Outcome.INCONCLUSIVE]
     ways = []
     if defects:
-        ways.append(f"- {defects} defects: fixed in another attempt, or let through by you, by their ids")
+        ways.append(f"- {_count(defects, 'defect')}: fixed in another attempt, or let through by you, by id")
     if held:
-        ways.append(f"- {held} held findings: only you can let them through, by their ids")
+        ways.append(f"- {_count(held, 'held finding')}: let through by you alone, by id")
     if unmeasured:
         ways.append(f"- {', '.join(unmeasured)}: must be measured first; nobody can let it through")
     return ways or ["- another attempt: the gate named no finding that could be let through"]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

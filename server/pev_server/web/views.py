@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pev.boundary.dossier import Dossier
+from pev.boundary.escalation import weighing
 from pev.boundary.question import FormField, Question
 from pev.findings import Effect, Finding, GateReport
 from pev.models import Boundary, Verdict
@@ -139,14 +140,10 @@ def _gate(report: GateReport) -> Markup:
         )
         for check in report.checks
     ]
-    told = [_finding(one) for one in _weighing(report)]
+    told = [_finding(one) for one in weighing(report)]
     findings = join(tag("p", tag("strong", "Findings")), tag("ul", told)) if told else _NOTHING
     outcome = tag("span", report.outcome.value, class_=f"badge {report.outcome.value}")
     return tag("section", tag("h2", "Gate ", outcome), tag("table", checks), findings)
-
-
-def _weighing(report: GateReport) -> list[Finding]:
-    return [one for one in report.findings if one.counts() and one.effect is not Effect.NOTES]
 
 
 def _place(one: Finding) -> str:
@@ -213,7 +210,7 @@ def _ticks(report: GateReport) -> Markup:
             tag("span", tag("code", f"{one.check}/{one.rule} {_place(one)}"), " ", one.message),
             class_="tick",
         )
-        for one in _weighing(report)
+        for one in weighing(report)
     ]
     return join(tag("p", tag("strong", "Let through on this snapshot")), *ticks) if ticks else _NOTHING
 
