@@ -58,7 +58,7 @@ SETTINGS: Final = {
     "forge": "where pull requests are opened: `kind` (`local`, `remote`, `github`, `gitlab`), `api_url`,"
     " `project`, `token_file`, `token_command` or `token_env`, `draft`, `labels`, `reviewers`",
     "auth": "whose tokens count over HTTP: `issuer`, `audience`, `resource_url`, and one of `jwks_url`,"
-    " `public_key_file`, `introspection_url`",
+    " `public_key_file`, `introspection_url`; also `tenant_claim`, and `page` for people's own login",
     "provider": "a model for roles where no host lends one: `model`, and `key_env` or `key_command`",
     "trail": "how the trail is signed and who saw it: `origin`, `key_file`, `witnesses` (each `vkey`, `url`),"
     " `witnesses_needed`; what it must not keep: `redact` (kind to pattern), `retention_days` (kind of event"
