@@ -11,7 +11,7 @@ from pev.errors import Forbidden, InvalidInput, RefNotFound
 from pev.events import Kind
 from pev.findings import CheckResult, GateReport, Outcome
 from pev.models import Caller, Digest, ObjectId, Role, RunId, Scope, digest_of, run_stream
-from pev.stages.explaining import Match
+from pev.trail.explanation import Match
 from pev.trail.query import TrailQuery
 from support.clients import ERAS, Era, call, connected
 from support.commands import run_pev

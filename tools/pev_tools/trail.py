@@ -10,10 +10,10 @@ from pydantic import Field
 from pev.engine import Engine
 from pev.errors import InvalidInput
 from pev.models import Caller, Digest
-from pev.stages.explaining import Explanation
+from pev.trail.explanation import Explanation
+from pev.trail.faults import VerifyReport
 from pev.trail.merkle import TreeHead
 from pev.trail.query import TrailPage, TrailQuery
-from pev.trail.verify import VerifyReport
 from pev_server.deps import get_caller, get_engine
 
 

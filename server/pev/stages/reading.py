@@ -37,7 +37,7 @@ from pev.trail.query import MAX_LIMIT, TrailPage, TrailQuery
 from pev.trail.verify import VerifyReport
 
 if TYPE_CHECKING:
-    from pev.stages.explaining import Explanation
+    from pev.trail.explanation import Explanation
 
 MAX_DIFF = 200_000
 MAX_INTERFACE = 40_000

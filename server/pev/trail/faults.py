@@ -1,8 +1,11 @@
-"""The names of what can be done to a record, and a fault as verification reports it."""
+"""The names of what can be done to a record, and what verification says of it."""
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from pev.models import Model
+from pev.trail.merkle import TreeHead
 
 
 class FaultKind(StrEnum):
@@ -38,3 +41,19 @@ class Fault(Model):
         """Give the fault in one line."""
         at = "" if self.seq is None else f" at {self.seq}"
         return f"{self.kind}{at}: {self.detail}"
+
+
+class VerifyReport(Model):
+    """What the record was found to be.
+
+    `head` is worked out from the events that are there. `faults` holds the first 100 of `fault_count`.
+    `expected` is the head kept elsewhere that the log was held against; without one, a log that was rolled
+    back or forked as a whole looks like any other.
+    """
+
+    intact: bool
+    summary: str
+    head: TreeHead
+    expected: TreeHead | None = None
+    fault_count: int = Field(ge=0)
+    faults: tuple[Fault, ...] = ()

@@ -11,18 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
-from pydantic import Field
-
 from pev.events import Kind
-from pev.models import Model, digest_of
+from pev.models import digest_of
 from pev.trail.blobs import unpack
-from pev.trail.faults import Fault, FaultKind
+from pev.trail.faults import Fault, FaultKind, VerifyReport
 from pev.trail.merkle import Frontier, TreeHead, leaf_hash
 from pev.trail.order import Leaf, order_faults
 from pev.trail.retold import Retelling, TagRows, grouped_tags
 from pev.trail.rows import Batch, Checked, RowCheck, batches
 from pev.trail.schema import schema_faults
 
+__all__ = ["VerifyReport", "verify_trail"]
 MAX_FAULTS: Final = 100
 _COLLECT_AFTER: Final = 100_000
 _LEAVES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = 0 ORDER BY place"
@@ -44,22 +43,6 @@ _EVIDENCE: Final = {
 
 
 _ERASED: Final = Kind.PAYLOAD_ERASED.value.encode()
-
-
-class VerifyReport(Model):
-    """What the record was found to be.
-
-    `head` is worked out from the events that are there. `faults` holds the first 100 of `fault_count`.
-    `expected` is the head kept elsewhere that the log was held against; without one, a log that was rolled
-    back or forked as a whole looks like any other.
-    """
-
-    intact: bool
-    summary: str
-    head: TreeHead
-    expected: TreeHead | None = None
-    fault_count: int = Field(ge=0)
-    faults: tuple[Fault, ...] = ()
 
 
 def verify_trail(

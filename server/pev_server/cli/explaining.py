@@ -9,7 +9,7 @@ import typer
 from pev.engine import open_engine
 from pev.errors import InvalidInput
 from pev.repos.source import locate
-from pev.stages.explaining import Explanation, Match
+from pev.trail.explanation import Explanation, Match
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured_for
 from pev_server.cli.output import print_json, print_text
