@@ -260,7 +260,7 @@ class Trail:
         """
         for _ in range(_SAME_MOMENT_TRIES):
             with self._database.reading() as connection, self._database.reading() as beside:
-                if log.size_of(connection) == log.size_of(beside):
+                if verify.same_moment(connection, beside):
                     return verify.verify_trail(connection, expected, beside)
         with self._database.reading() as connection:
             return verify.verify_trail(connection, expected)

@@ -15,6 +15,7 @@ from pev.events import Kind
 from pev.models import digest_of
 from pev.trail.blobs import unpack
 from pev.trail.faults import Fault, FaultKind, VerifyReport
+from pev.trail.log import size_of
 from pev.trail.merkle import Frontier, TreeHead, leaf_hash
 from pev.trail.order import Leaf, order_faults
 from pev.trail.retold import Retelling, TagRows, grouped_tags
@@ -67,6 +68,14 @@ def verify_trail(
         fault_count=exam.count,
         faults=tuple(exam.faults),
     )
+
+
+def same_moment(connection: sqlite3.Connection, other: sqlite3.Connection) -> bool:
+    """Say whether two transactions see the log at the same length; not if the file cannot tell."""
+    try:
+        return size_of(connection) == size_of(other)
+    except sqlite3.DatabaseError:
+        return False
 
 
 def summary_of(faults: Sequence[Fault], count: int, expected: TreeHead | None) -> str:
