@@ -34,8 +34,10 @@ def small_trail(folder: Path) -> Path:
 def opened_raw(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a trail as an intruder does."""
     connection = sqlite3.connect(path, isolation_level=None)
-    yield connection
-    connection.close()
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def verify(path: Path) -> VerifyReport:

@@ -78,6 +78,10 @@ class Retelling:
         self._told: dict[str, set[Any]] = {"runs": set(), "approvals": set()}
         self._unlike: list[str] = []
 
+    def close(self) -> None:
+        """Let go of the stored findings: a question that is half read holds the file as it was."""
+        self._findings.close()
+
     def take(self, one: Checked) -> None:
         """Take one event in."""
         run = self._run(one) if one.stream.startswith(_RUN) else None

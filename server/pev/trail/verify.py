@@ -8,7 +8,7 @@ import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from pev.events import Kind
@@ -140,7 +140,10 @@ class _Examination:
         """Examine the file, the log, the tree, the blobs, and then the projections."""
         for detail in schema_faults(self._connection):
             self.add(FaultKind.SCHEMA_CHANGED, detail)
-        retelling = Retelling(self._connection)
+        with closing(Retelling(self._connection)) as retelling:
+            self._examine(retelling, beside)
+
+    def _examine(self, retelling: Retelling, beside: sqlite3.Connection) -> None:
         with ThreadPoolExecutor(1) as pool:
             aside: Future[tuple[list[str], TagRows | None]] | None = None
             if beside is not self._connection:
