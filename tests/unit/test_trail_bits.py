@@ -88,7 +88,7 @@ def found(path: Path) -> bool:
 
 def check(original: Path, copy: Path, data: st.DataObject) -> None:
     for leftover in copy.parent.glob("copy.sqlite3*"):
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)  # what a damaged trail left open goes in its own time
     shutil.copyfile(original, copy)
     what = tamper(copy, data)
     if what is not None:

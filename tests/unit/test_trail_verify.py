@@ -1,6 +1,5 @@
 """Tampering with the file itself: every kind is found, and named for what it is."""
 
-import gc
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,19 +299,3 @@ def test_a_changed_schema_is_named(path: Path, file: sqlite3.Connection, stateme
 
     assert kinds(report).keys() == {FaultKind.SCHEMA_CHANGED}
     assert report.faults[0].detail == detail
-
-
-def test_verifying_lets_go_of_the_file(path: Path, file: sqlite3.Connection) -> None:
-    """Also where it stopped half way: what is still being read would keep the log of pages from shrinking."""
-    file.execute("UPDATE events SET payload = '{}' WHERE seq = 3")
-    file.execute("UPDATE findings SET body = '{}'")
-    gc.disable()
-    try:
-        with Trail.open(path) as trail:
-            assert not trail.verify().intact
-        busy, *_ = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    finally:
-        gc.enable()
-
-    assert busy == 0
-    assert not (path.parent / "trail.sqlite3-wal").stat().st_size
