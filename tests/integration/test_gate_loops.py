@@ -78,6 +78,7 @@ async def test_attempts_that_run_out_escalate_with_what_was_tried(user_repo: Use
     assert "lower the letters" in model.prompts("author")[4]
 
 
+@pytest.mark.slow
 async def test_a_rejection_goes_back_to_the_author_with_its_reasons(user_repo: UserRepoFixture) -> None:
     model = Script(
         **script(
@@ -126,6 +127,7 @@ async def test_a_model_that_fails_stops_the_loop_and_the_next_call_goes_on(
     assert model.prompts("tester") == []
 
 
+@pytest.mark.slow
 async def test_a_useless_answer_is_asked_for_once_more_and_its_words_go_nowhere(
     user_repo: UserRepoFixture,
 ) -> None:

@@ -22,6 +22,8 @@ from pev_server.app import create_app
 PEV: Final = str(Path(sys.executable).parent / "pev")
 Era = Literal["auto", "legacy"]
 ERAS: Final[tuple[Era, ...]] = ("auto", "legacy")
+MOSTLY_MODERN: Final = ("auto", pytest.param("legacy", marks=pytest.mark.slow))
+"""Both eras, for what takes long: the older one only with `make test-all`."""
 TRANSPORTS: Final = (
     "memory",
     pytest.param("stdio", marks=pytest.mark.needs_host),

@@ -6,7 +6,7 @@ import pytest
 from fastmcp import Client
 
 from pev.models import Role
-from support.clients import APPROVE, ERAS, Era, Person, call, refusal
+from support.clients import APPROVE, MOSTLY_MODERN, Era, Person, call, refusal
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 from support.roles import Model, session
@@ -40,7 +40,7 @@ async def _everything(client: Client[Any], run_id: str) -> str:
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_the_hosts_model_writes_them_in_a_conversation_of_its_own(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
@@ -77,7 +77,7 @@ async def test_the_hosts_model_writes_them_in_a_conversation_of_its_own(
     assert "criterion c1 is met" in opened["body"]
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_without_sampling_a_session_of_the_tester_writes_them(
     era: Era, user_repo: UserRepoFixture
 ) -> None:

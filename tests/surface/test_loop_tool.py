@@ -6,7 +6,7 @@ import pytest
 from fastmcp import Client
 from mcp_types import SamplingCapability, SamplingToolsCapability
 
-from support.clients import APPROVE, ERAS, Era, Person, call, refusal
+from support.clients import APPROVE, ERAS, MOSTLY_MODERN, Era, Person, call, refusal
 from support.loops import ACCEPT, FIXES, POLICY, RIGHT, TESTS, WRONG, script, writes
 from support.plans import PLAN
 from support.repos import UserRepoFixture
@@ -23,7 +23,7 @@ async def _looped(client: Client[Any], **first: Any) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_with_a_provider_and_a_person_one_call_makes_a_pull_request(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
@@ -49,7 +49,7 @@ async def test_with_a_provider_and_a_person_one_call_makes_a_pull_request(
     assert any("gate" in one for one in seen)
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_a_host_that_lends_its_model_plans_tests_and_reviews_and_makes_the_change_itself(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
@@ -107,7 +107,7 @@ async def test_a_required_role_that_nobody_can_hold_is_asked_for_by_name(user_re
     assert "pev serve --role tester" in told["notes"][0]
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_used_up_attempts_put_the_failure_before_the_person(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
@@ -137,7 +137,7 @@ async def test_a_stopped_loop_goes_on_where_it_stood(user_repo: UserRepoFixture)
     assert len(model.prompts("planner")) == 1
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_it_hands_back_before_a_client_gives_up_on_the_rounds(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
@@ -180,7 +180,7 @@ def connected_with(repo: UserRepoFixture, model: Script) -> Any:
     return session(repo.path, asker=model, elicitation_handler=Person(APPROVE))
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_a_host_whose_model_takes_tools_is_the_author_too(era: Era, user_repo: UserRepoFixture) -> None:
     """Wrong first, told what the gate found, and right; in a conversation of its own in each attempt."""
     user_repo.commit("policy", {"pev.toml": POLICY})

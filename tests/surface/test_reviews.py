@@ -7,7 +7,7 @@ import pytest
 from fastmcp import Client
 
 from pev.models import Role
-from support.clients import APPROVE, ERAS, Era, Person, call, refusal
+from support.clients import APPROVE, MOSTLY_MODERN, Era, Person, call, refusal
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 from support.roles import Model, session
@@ -34,7 +34,7 @@ async def _write(client: Client[Any], run_id: str, text: str) -> None:
     assert gate["status"] == "passed", gate
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_a_rejection_sends_the_run_back_until_another_snapshot_is_reviewed(
     era: Era, user_repo: UserRepoFixture
 ) -> None:
@@ -88,7 +88,7 @@ async def test_a_person_can_decide_against_a_rejection_of_this_snapshot(user_rep
     assert "capitals are kept" in opened["body"]
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_without_sampling_a_session_of_the_role_reviews(era: Era, user_repo: UserRepoFixture) -> None:
     user_repo.commit("policy", {"pev.toml": POLICY.replace('["reviewer"]', '["security"]')})
     async with session(user_repo.path, era=era, elicitation_handler=Person(APPROVE)) as author:

@@ -9,7 +9,7 @@ from fastmcp import Client
 from pev.errors import InvalidInput
 from pev.models import Role, Source
 from pev.roles.asker import Said
-from support.clients import APPROVE, ERAS, Era, Person, call, refusal
+from support.clients import APPROVE, MOSTLY_MODERN, Era, Person, call, refusal
 from support.engines import AGENT, approved, engine_at
 from support.loops import POLICY, RIGHT, TESTS, script
 from support.plans import PLAN, plan
@@ -98,7 +98,7 @@ async def test_what_a_prompt_of_a_role_must_and_must_not_contain(user_repo: User
     assert "Worktree: " in told[Role.AUTHOR]
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_a_host_that_claims_to_sample_and_fails_leaves_a_run_that_can_go_on(
     era: Era, user_repo: UserRepoFixture
 ) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from pev.errors import InvalidInput
 from pev.models import Role
 from pev.roles.sight import HOLDABLE
+from pev_server.cli.main import parse_role
 from pev_server.roles import OFFERS, ONLY_A_ROLE
-from support.cli import pev
 from support.clients import APPROVE, ERAS, Era, Person, call, connected, refusal
 from support.plans import PLAN
 from support.repos import UserRepoFixture
@@ -111,9 +112,13 @@ async def test_a_role_is_chosen_when_the_server_is_started(user_repo: UserRepoFi
     async with connected("stdio", user_repo.path, "--role", "security") as client:
         tools = {one.name for one in await client.list_tools()}
     assert tools == OFFERS[Role.SECURITY].tools
-    ended = pev("serve", "--role", "person", cwd=user_repo.path)
-    assert ended.code == 2
-    assert "'person' is no role that a session can hold" in ended.err
+
+
+def test_nobody_starts_a_server_whose_sessions_are_people() -> None:
+    assert parse_role("security") is Role.SECURITY
+    for name in ("person", "server", "nobody", ""):
+        with pytest.raises(InvalidInput, match="no role that a session can hold"):
+            parse_role(name)
 
 
 async def test_resources_that_are_offered_as_tools_are_the_roles_own_too(

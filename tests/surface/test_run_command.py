@@ -23,18 +23,25 @@ APP.command("run")(running.run)
 pytestmark = pytest.mark.needs_host
 
 
-def test_without_a_provider_it_says_what_to_configure(user_repo: UserRepoFixture) -> None:
-    ended = pev("run", "Add slugify", cwd=user_repo.path)
-    assert ended.code == 5
-    assert "[config.invalid] no model provider is configured" in ended.err
+def test_without_a_provider_it_says_what_to_configure(
+    user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(user_repo.path)
+    ended = CliRunner().invoke(APP, ["Add slugify"])
+    assert ended.exit_code == 5
+    assert "[config.invalid] no model provider is configured" in ended.output
 
 
-def test_a_task_or_a_run_is_named(user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("args", [[], ["task", "--resume", "0a0a0a0a"]])
+def test_a_task_or_a_run_is_named(
+    args: list[str], user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(user_repo.path)
     monkeypatch.setenv("PEV_PROVIDER", '{"model": "test"}')
-    assert pev("run", cwd=user_repo.path).code == 2
-    assert pev("run", "task", "--resume", "0a0a0a0a", cwd=user_repo.path).code == 2
+    assert CliRunner().invoke(APP, args).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_no_plan_ends_it_with_an_error_and_a_run_to_resume(
     user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +90,7 @@ def test_a_task_goes_to_a_pull_request_with_one_stop_for_the_person(
     assert len(model.prompts("planner")) == 1
 
 
+@pytest.mark.slow
 def test_used_up_attempts_end_with_what_a_person_is_to_decide(
     user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
