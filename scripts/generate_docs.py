@@ -15,6 +15,7 @@ from typing import Any, Final
 from fastmcp import Client
 
 from pev.config import Config
+from pev.roles.sight import HOLDABLE
 from pev_server.app import create_app
 from pev_server.cli.exits import MEANING
 
@@ -69,14 +70,21 @@ SETTINGS: Final = {
 async def read_surface() -> dict[str, Any]:
     """Ask a real client what the server offers."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Config(state_dir=Path(folder) / "state", cache_dir=Path(folder) / "cache"))
-        async with Client(app) as client:
-            return {
+        config = Config(state_dir=Path(folder) / "state", cache_dir=Path(folder) / "cache")
+        only_roles: dict[str, Any] = {}
+        for role in HOLDABLE:  # what a session without a role is not offered
+            async with Client(create_app(config, role=role)) as client:
+                only_roles |= {one.name: _dump(one) for one in await client.list_tools()}
+        async with Client(create_app(config)) as client:
+            surface = {
                 "tools": [_dump(one) for one in await client.list_tools()],
                 "resources": [_dump(one) for one in await client.list_resources()],
                 "templates": [_dump(one) for one in await client.list_resource_templates()],
                 "prompts": [_dump(one) for one in await client.list_prompts()],
             }
+    offered = {one["name"] for one in surface["tools"]}
+    surface["tools"] += [tool for name, tool in only_roles.items() if name not in offered]
+    return surface
 
 
 def _dump(item: Any) -> dict[str, Any]:
