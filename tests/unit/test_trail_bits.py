@@ -105,7 +105,7 @@ def test_no_bit_of_a_stored_value_turns_unnoticed(original: Path, copy: Path, da
 
 
 @pytest.mark.slow
-@settings(max_examples=4_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1_500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bit_of_any_stored_value_turns_unnoticed(original: Path, copy: Path, data: st.DataObject) -> None:
     check(original, copy, data)
