@@ -31,8 +31,8 @@ async def read_secret(
     Raises ConfigInvalid that says what is missing, and never what was read.
     """
     if file is not None:
-        said = _from_file(name, file)
-    elif command:
+        return secret_in(file, name)
+    if command:
         said = await _from_command(name, command)
     else:
         said = os.environ.get(variable or "", "")
@@ -41,24 +41,30 @@ async def read_secret(
                 f"the variable {variable}, which holds {name}, is not set",
                 hint="Set it, or name a command or a file that gives it.",
             )
-    secret = said.strip()
-    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise ConfigInvalid(f"{name} is empty, or not one word", hint="Write it anew.")
-    return secret
+    return _one_word(said, name)
 
 
-def _from_file(name: str, path: Path) -> str:
+def secret_in(path: Path, name: str) -> str:
+    """Give a credential from a file that only this user may read. Raises ConfigInvalid, without it."""
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigInvalid(
                 f"others may read {str(path)!r}, which holds {name}", hint=f"Run `chmod 600 {path}`."
             )
-        return path.read_bytes()[:_MAX_BYTES].decode("ascii", "replace")
+        said = path.read_bytes()[:_MAX_BYTES].decode("ascii", "replace")
     except OSError as exc:
         raise ConfigInvalid(
             f"{name} cannot be read from {str(path)!r}: {exc.strerror}",
             hint="Write it there, with mode 600.",
         ) from exc
+    return _one_word(said, name)
+
+
+def _one_word(said: str, name: str) -> str:
+    secret = said.strip()
+    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise ConfigInvalid(f"{name} is empty, or not one word", hint="Write it anew.")
+    return secret
 
 
 async def _from_command(name: str, argv: Sequence[str]) -> str:

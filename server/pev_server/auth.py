@@ -16,6 +16,7 @@ from pydantic import AnyHttpUrl
 from pev.config import AuthSettings
 from pev.errors import ConfigInvalid
 from pev.models import Scope
+from pev.secret import secret_in
 
 ENTRY: Final = Scope.READ
 """Without this scope nothing can be done here; a token that lacks it is answered with 403."""
@@ -128,14 +129,7 @@ def _secret(file: Path | None) -> str:
             "auth.introspection_url is set, and auth.introspection_secret_file is not",
             hint="Name a file that only this user can read, with the client's secret in it.",
         )
-    return read_secret(file)
-
-
-def read_secret(file: Path) -> str:
-    """Read a secret from a file that only this user can read. Raises ConfigInvalid."""
-    if file.exists() and file.stat().st_mode & 0o077:
-        raise ConfigInvalid(f"{str(file)!r} can be read by others", hint=f"Run: chmod 600 {file}")
-    return _read(file).strip()
+    return secret_in(file, "the secret for introspection")
 
 
 def _read(file: Path) -> str:

@@ -24,8 +24,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pev.config import AuthSettings, PageSettings, Url
 from pev.errors import Forbidden, PevError
 from pev.models import RUN_ID, Caller, Host, Role, Scope
+from pev.secret import secret_in
 from pev.text import one_line
-from pev_server.auth import name_principal, read_secret, tenant_in
+from pev_server.auth import name_principal, tenant_in
 from pev_server.web.doors import Door
 from pev_server.web.layout import onward, simple
 from pev_server.web.sessions import Sessions
@@ -197,7 +198,11 @@ class LoginDoor(Door):
             "code_verifier": begun.verifier,
         }
         secret = self._page.client_secret_file
-        basic = (self._page.client_id, read_secret(secret)) if secret is not None else None
+        basic = (
+            (self._page.client_id, secret_in(secret, "the page's client secret"))
+            if secret is not None
+            else None
+        )
         return await self._fetch("POST", known.token_endpoint, body, basic)
 
     async def _verified(self, known: Metadata, id_token: str, begun: Begun) -> dict[str, Any]:
