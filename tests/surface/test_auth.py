@@ -127,7 +127,7 @@ async def test_an_opaque_token_is_asked_about(user_repo: UserRepoFixture, tmp_pa
                 (await to_thread.run_sync(knock, url, one))[0] for one in ("opaque-ada", "opaque-eve")
             ]
     secret.chmod(0o644)
-    with pytest.raises(ConfigInvalid, match="can be read by others"):
+    with pytest.raises(ConfigInvalid, match="others may read"):
         create_app(load_config(auth=auth), local=False)
 
     assert (good, bad) == (200, 401)
