@@ -124,6 +124,7 @@ def test_what_any_look_at_a_result_notices_comes_last() -> None:
     assert {one.what for one in found if one.weak} == {"return None"}
 
 
+@pytest.mark.long_search
 @given(lines=lines_of_source)
 def test_a_mutant_is_another_program_on_its_line(lines: frozenset[int]) -> None:
     """It compiles, it differs, and it was made where it was asked for."""

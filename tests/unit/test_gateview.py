@@ -61,6 +61,7 @@ RESULTS = st.builds(
 )
 
 
+@pytest.mark.long_search
 @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.lists(RESULTS, max_size=16, unique_by=lambda one: one.check))
 def test_a_gate_is_told_in_two_thousand_tokens_whatever_its_size(results: list[CheckResult]) -> None:

@@ -106,6 +106,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 _names = st.text(st.characters(exclude_characters="/\0\n", exclude_categories=["Cs"]), min_size=1, max_size=6)
 
 
+@pytest.mark.long_search
 @given(
     contents=st.dictionaries(
         _names.filter(lambda name: name not in (".", "..")), st.binary(max_size=300), max_size=6

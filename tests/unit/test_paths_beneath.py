@@ -90,6 +90,7 @@ _parts = st.sampled_from(
 )
 
 
+@pytest.mark.long_search
 @given(parts=st.lists(_parts, min_size=1, max_size=8), lead=st.sampled_from(["", "/", "./", "../"]))
 @settings(max_examples=400, deadline=None)
 def test_no_path_reaches_anything_outside(world: Path, parts: list[str], lead: str) -> None:

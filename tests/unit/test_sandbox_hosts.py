@@ -133,6 +133,7 @@ def test_an_authority_is_read_in_one_way_only(text: str) -> None:
         split_authority(text, 80)
 
 
+@pytest.mark.long_search
 @given(NAMES, NAMES, PORTS)
 def test_a_pattern_admits_its_host_and_nothing_else(name: str, other: str, port: int) -> None:
     exact, below = HostPattern.parse(f"{name}:{port}"), HostPattern.parse(f"*.{name}:{port}")
@@ -148,6 +149,7 @@ def test_a_pattern_admits_its_host_and_nothing_else(name: str, other: str, port:
     assert not exact.admits(name, port % 65_535 + 1)
 
 
+@pytest.mark.long_search
 @given(NAMES, NAMES, NAMES, st.booleans(), st.booleans())
 def test_what_two_patterns_share_is_what_both_admit(
     tail: str, left: str, probe: str, wide: bool, wide_too: bool
@@ -279,6 +281,7 @@ def _written(pairs: list[tuple[bool, str]]) -> tuple[str, ...]:
     return tuple(f"{'*.' if below else ''}{name}:443" for below, name in pairs)
 
 
+@pytest.mark.long_search
 @given(
     st.lists(st.tuples(st.booleans(), NAMES), max_size=5),
     st.lists(st.tuples(st.booleans(), NAMES), max_size=5),
@@ -341,6 +344,7 @@ def _hello(name: bytes, *, split: int = 2**14) -> bytes:
     return b"".join(b"\x16\x03\x01" + len(one).to_bytes(2, "big") + one for one in pieces)
 
 
+@pytest.mark.long_search
 @given(NAMES, st.integers(1, 200))
 def test_a_server_name_is_found_however_it_is_cut_into_records(name: str, split: int) -> None:
     """A name that is spread over records must not slip by."""

@@ -98,6 +98,7 @@ def check(original: Path, copy: Path, data: st.DataObject) -> None:
         assert found(copy), what
 
 
+@pytest.mark.long_search
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bit_of_a_stored_value_turns_unnoticed(original: Path, copy: Path, data: st.DataObject) -> None:

@@ -20,6 +20,7 @@ TOKEN = "ghp_" + "a1B2c3D4" * 5
 COMMITTING = Redactor(committer=Committer(lambda: b"k" * 32))
 
 
+@pytest.mark.long_search
 def test_who_holds_the_original_can_show_it(tmp_path: Path) -> None:
     """The trail holds neither the secret nor what it could be guessed from quickly."""
     with Trail.open(tmp_path / "trail.sqlite3", redactor=COMMITTING) as trail:
@@ -107,6 +108,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert Redactor().value({"text": text}).value == {"text": text}
 
 
+@pytest.mark.long_search
 @settings(max_examples=200)
 @given(
     st.recursive(

@@ -105,6 +105,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.long_search
 @given(st.dictionaries(st.sampled_from(["path", "checks", "findings", "tool", "result"]), anything))
 def test_no_payload_breaks_the_reading(payload: dict[str, Any]) -> None:
     """The log is the truth: a projection must be able to read whatever it holds."""

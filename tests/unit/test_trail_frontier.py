@@ -1,11 +1,13 @@
 """The right edge of a tree, grown leaf by leaf or in batches, is the same tree."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pev.trail.merkle import Frontier, leaf_hash
 
 
+@pytest.mark.long_search
 @given(st.lists(st.integers(0, 40), max_size=12))
 def test_batches_of_any_size_give_the_tree_that_single_leaves_give(sizes: list[int]) -> None:
     """And they complete the same subtrees, each once, with the same hashes."""

@@ -89,6 +89,7 @@ def test_every_event_can_be_proven(trail: Trail, notary: Notary) -> None:
         notary.prove(99)
 
 
+@pytest.mark.long_search
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(data=st.data())
 def test_no_bit_of_a_proof_can_be_changed(notary: Notary, data: st.DataObject) -> None:

@@ -213,6 +213,7 @@ def test_a_question_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
         TrailQuery.model_validate(wrong)
 
 
+@pytest.mark.long_search
 def test_a_search_that_finds_little_looks_at_a_bounded_number_of_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_search_that_finds_little_looks_at_a_bounded_number_of_events(
             assert found == (list(needles[::-1]) if newest_first else list(needles))
 
 
+@pytest.mark.long_search
 def test_a_page_of_a_long_log_costs_no_more_than_one_of_a_short_log(tmp_path: Path) -> None:
     """Counted in steps of SQLite's machine, the cost of an answer must not follow the length of the log."""
     stream = repo_stream(RepoId("r"))
@@ -278,6 +280,7 @@ def steps(trail: Trail, ask: Callable[[sqlite3.Connection], object]) -> int:
     return count
 
 
+@pytest.mark.long_search
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1, max_size=20))
 def test_any_text_that_was_stored_is_found(tmp_path: Path, text: str) -> None:

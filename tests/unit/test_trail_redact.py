@@ -264,6 +264,7 @@ def ten_seconds_of_work() -> Iterator[None]:
     signal.signal(signal.SIGVTALRM, before)
 
 
+@pytest.mark.long_search
 @pytest.mark.usefixtures("ten_seconds_of_work")
 @pytest.mark.parametrize("seed", SEEDS, ids=repr)
 def test_no_megabyte_holds_the_server(seed: str) -> None:

@@ -160,6 +160,7 @@ def test_a_payload_that_is_not_json_is_refused(trail: Trail, value: object) -> N
     assert trail.head().size == 0
 
 
+@pytest.mark.long_search
 def test_a_payload_that_is_too_large_is_refused_with_the_way_out(trail: Trail) -> None:
     """Logs and diffs belong into blobs."""
     with pytest.raises(InvalidInput, match="more than 4194304") as caught:
@@ -354,6 +355,7 @@ a_value = st.recursive(
 )
 
 
+@pytest.mark.long_search
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payloads=st.lists(st.dictionaries(st.text(max_size=6), a_value, max_size=4), min_size=1, max_size=3))
 def test_any_json_is_stored_and_verifies(tmp_path: Path, payloads: list[dict[str, Any]]) -> None:

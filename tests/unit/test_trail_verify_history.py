@@ -179,6 +179,7 @@ def everything(path: Path) -> list[object]:
         return [trail.verify(), events, runs, blobs, trail.findings(), trail.approvals()]
 
 
+@pytest.mark.long_search
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_bit_goes_unnoticed(path: Path, data: st.DataObject) -> None:
