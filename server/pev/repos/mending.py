@@ -21,6 +21,7 @@ GOING: Final = ".going-"
 TRASH: Final = ".trash-"
 """Prefix of a run's folder while it is being deleted: its work is safe."""
 _ABANDONED_S: Final = 86_400.0
+_SETTLED_S: Final = 60.0
 
 
 def mend(config: Config, live: frozenset[RunId]) -> tuple[str, ...]:
@@ -83,7 +84,8 @@ def _clear_scratch(folder: Path) -> bool:
     """Remove a scratch folder of ours whose maker is dead, or that has lain unused for a day."""
     mark = folder / LOCK
     if mark.exists():
-        dead = not is_locked(mark)
+        # its maker may be between making the lock's file and holding it
+        dead = time.time() - mark.stat().st_mtime > _SETTLED_S and not is_locked(mark)
     else:
         dead = time.time() - folder.stat().st_mtime > _ABANDONED_S and not find_holders(folder)
     if dead:
