@@ -77,8 +77,9 @@ async def test_a_second_call_updates_what_the_first_opened(
         assert forge.pulls[0]["add_labels"] == "pev"
     else:
         assert forge.pulls[0]["draft"] is True
-        assert forge.pulls[0]["labels"] == [{"labels": ["pev"]}]
-        assert forge.pulls[0]["requested_reviewers"] == [{"reviewers": ["ada"], "team_reviewers": []}]
+        # with each call: the first may have been broken off between the two requests
+        assert forge.pulls[0]["labels"] == [{"labels": ["pev"]}] * 2
+        assert forge.pulls[0]["requested_reviewers"] == [{"reviewers": ["ada"], "team_reviewers": []}] * 2
     far = tmp_path / "far.git"
     assert git_in(far, "rev-parse", BRANCH).strip() == request.commit
     assert git_in(far, "notes", f"--ref=pev/{RUN}", "show", request.commit).strip() == "why"
@@ -145,6 +146,19 @@ async def test_a_limit_is_waited_for_as_long_as_the_forge_says(
     soon = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()))}
 
     opened = await opened_after(forge, depot, user_repo, (429, {"retry-after": "0"}), (403, soon), (503, {}))
+
+    assert opened.number == 1
+
+
+async def test_a_limit_that_only_the_message_names_is_waited_for(
+    forge: ForgeFixture, depot: Depot, user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub's secondary limits may come without any header."""
+    monkeypatch.setattr("pev.forge.rest._UNTOLD_S", 0.01)
+    told = {"message": "You have exceeded a secondary rate limit."}
+    forge.faults = [(403, {}, told)]
+
+    opened = await forge_of(configured(forge)).open(depot, await wanted(depot, user_repo))
 
     assert opened.number == 1
 

@@ -83,9 +83,9 @@ class HostedForge(Forge):
             seen = await self.find(rest, project, wanted)
             if seen is None:
                 seen = await self._create(rest, project, wanted)
-                await self.decorate(rest, project, seen.number)
             else:
                 seen = await self.update(rest, project, seen.number, wanted)
+            await self.decorate(rest, project, seen.number)  # also after a call that was broken off before it
         return PrState(
             forge=self.name,
             url=seen.url,

@@ -26,6 +26,9 @@ _ANSWER_S: Final = 30.0
 _FIRST_PAUSE_S: Final = 0.5
 _MOST_WAIT_S: Final = 60.0
 _MAX_BYTES: Final = 8 * 2**20
+_LIMITED: Final = b"rate limit"
+_UNTOLD_S: Final = 60.0
+"""A secondary limit of GitHub without a word of its end; source: its documentation, rate limits."""
 _AGAIN: Final = frozenset({500, 502, 503, 504})
 _REPEATABLE: Final = frozenset({"GET", "PATCH", "PUT"})
 _MOVED: Final = frozenset({301, 302, 307, 308})
@@ -59,7 +62,7 @@ class Rest:
                 if status in _MOVED and method == "GET" and (to := self._elsewhere(url, headers)):
                     url, query = to, {}
                     continue
-                again = _pause(status, headers, method, _TRIES - left)
+                again = _pause(status, headers, raw, method, _TRIES - left)
                 if again is None:
                     return _answer(method, url, status, raw)
                 pause = again
@@ -102,7 +105,7 @@ async def conversation(base: str, headers: Mapping[str, str]) -> AsyncIterator[R
         yield Rest(base, httpx2, client)
 
 
-def _pause(status: int, headers: Mapping[str, str], method: str, tries: int) -> float | None:
+def _pause(status: int, headers: Mapping[str, str], raw: bytes, method: str, tries: int) -> float | None:
     """Give the seconds after which a request is to be made again; None if the answer stands."""
     if status in (403, 429):
         if after := headers.get("retry-after"):
@@ -111,6 +114,8 @@ def _pause(status: int, headers: Mapping[str, str], method: str, tries: int) -> 
         reset = headers.get("x-ratelimit-reset", headers.get("ratelimit-reset", ""))
         if spent and reset.isdigit():
             return max(1.0, int(reset) - time.time())
+        if _LIMITED in raw.lower():
+            return _UNTOLD_S
         return 5.0 * tries if status == 429 else None
     return _FIRST_PAUSE_S * 2**tries if status in _AGAIN and method in _REPEATABLE else None
 
