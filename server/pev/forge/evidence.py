@@ -27,6 +27,7 @@ MAX_BYTES: Final = 24 * 2**20
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY: Final = "https://slsa.dev/verification_summary/v1"
+VERIFIER: Final = "urn:pev:gate"
 LEVEL: Final = "PEV_GATE_PASSED"
 
 
@@ -85,7 +86,7 @@ def statements(state: RunState, report: GateReport, commit: ObjectId, at: str) -
         "failedTests": [],
     }
     summary = {
-        "verifier": {"id": "https://pypi.org/project/pev-server", "version": {"pev": __version__}},
+        "verifier": {"id": VERIFIER, "version": {"pev": __version__}},
         "timeVerified": at,
         "resourceUri": _resource(state.id),
         "policy": {"uri": f"git:{report.trusted_commit}", "digest": {"sha256": report.policy_hash}},
