@@ -1,10 +1,13 @@
 """What an honest change to old code may do without being stopped, and where the line is."""
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from pev.findings import Outcome
+from pev.gate import widened
+from pev.gate.interface import CheckJob, Measured, Side
+from pev.gate.unsuppressed import look_without
 from support.gates import GateFixture, plan_for, rules_of
 from support.repos import CALC, PYPROJECT
 
@@ -76,6 +79,7 @@ async def test_a_suppression_that_hides_something_blocks(old: GateFixture, text:
 
 
 HUSHED: Final = "import os  # noqa: F401\n\nTEN: int = int(\n    10,  # type: ignore[call-overload]\n)\n"
+FREELY_EDITED: Final = HUSHED.replace("import os  #", "import os as system  #").replace("    10,", "    20,")
 
 
 @pytest.mark.parametrize(
@@ -102,11 +106,28 @@ async def test_an_old_suppression_must_not_hide_what_is_new(
 async def test_an_edit_beside_an_old_suppression_is_free(old: GateFixture) -> None:
     """What it hid before is old, also where its line is edited."""
     old.on_base({"src/app/hushed.py": HUSHED})
-    edited = HUSHED.replace("import os  #", "import os as system  #").replace("    10,", "    20,")
 
-    report = await old.judge({"src/app/hushed.py": edited})
+    report = await old.judge({"src/app/hushed.py": FREELY_EDITED})
 
     assert report.outcome is Outcome.PASSED, report.reason
+
+
+@pytest.mark.parametrize("side", [Side.BASE, Side.CANDIDATE])
+async def test_an_old_suppression_that_cannot_be_looked_behind_counts_as_new(
+    old: GateFixture, monkeypatch: pytest.MonkeyPatch, side: Side
+) -> None:
+    """Who makes the tool stumble where it stands must gain nothing."""
+
+    async def stumble(job: CheckJob, *rest: Any) -> Measured:
+        return Measured(unmeasured="it stumbled") if job.side is side else await look_without(job, *rest)
+
+    monkeypatch.setattr(widened, "look_without", stumble)
+    old.on_base({"src/app/hushed.py": HUSHED})
+
+    report = await old.judge({"src/app/hushed.py": FREELY_EDITED})
+
+    assert report.outcome is Outcome.FAILED
+    assert "new-noqa" in rules_of(report)
 
 
 async def test_a_suppression_for_a_whole_file_is_for_its_future_too(old: GateFixture) -> None:

@@ -111,13 +111,10 @@ class Gate:
         return result
 
     def _checks(self, request: GateRequest) -> tuple[Lens, ...]:
-        """Give the checks of a request, the heaviest first after integrity."""
         policy = request.policy.policy
-        checks = checks_for(policy, self._config, self._environments)
-        if request.held_out is None and not request.wants_held_out:
-            return checks
-        own = Lens((HeldOut(request.held_out, policy.roles.reveal),))
-        return (checks[0], *sorted((*checks[1:], own), key=lambda lens: -lens.weight))
+        wanted = request.held_out is not None or request.wants_held_out
+        own = (HeldOut(request.held_out, policy.roles.reveal),) if wanted else ()
+        return checks_for(policy, self._config, self._environments, *own)
 
     async def _run(
         self,

@@ -149,15 +149,15 @@ async def _widened(job: CheckJob, make: FindingMaker, pairs: list[Pair]) -> list
     }
     return [
         make.make(
-            f"new-{kept.new.kind}",
-            f"old suppression, and what it hides is new: {kept.new.text}: {found.message}",
-            path=kept.path,
-            line=kept.new.line,
-            context=f"{kept.new.text} {kept.new.code} {found.rule} {found.message}",
-            effect=Effect.HOLDS if _planned(job, kept.path) else Effect.BLOCKS,
+            f"new-{one.kept.new.kind}",
+            f"old suppression, and what it hides is new: {one.kept.new.text}: {one.message}",
+            path=one.kept.path,
+            line=one.kept.new.line,
+            context=f"{one.kept.new.text} {one.kept.new.code} {one.rule} {one.message}",
+            effect=Effect.HOLDS if _planned(job, one.kept.path) else Effect.BLOCKS,
             remedy=_SUPPRESSED,
         )
-        for kept, found in await widened_ones(job, files)
+        for one in await widened_ones(job, files)
     ]
 
 

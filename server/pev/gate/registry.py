@@ -64,13 +64,13 @@ def all_checks(config: Config, environments: Environments) -> tuple[Check, ...]:
     return (*plain, Deps(Auditor(config), environments), GoDeps(osv), RustDeps(osv), node)
 
 
-def checks_for(policy: Policy, config: Config, environments: Environments) -> tuple[Lens, ...]:
-    """Give the checks that a policy asks for, integrity first, the others with the heaviest first."""
+def checks_for(policy: Policy, config: Config, environments: Environments, *more: Check) -> tuple[Lens, ...]:
+    """Give the checks that a policy asks for, and `more`: integrity first, the others the heaviest first."""
     languages = [project.language for project in policy.projects]
     every = [check for check in all_checks(config, environments) if check.language in languages]
     chosen = []
     for name in policy.wanted():
         members = tuple(check for check in every if check.name == name)
         chosen.append(Lens(members or (Absent(name, languages[0]),)))
-    chosen += [Lens((Command(own),)) for own in policy.command]
+    chosen += [Lens((check,)) for check in (*map(Command, policy.command), *more)]
     return (Lens((Integrity(),)), *sorted(chosen, key=lambda lens: -lens.weight))

@@ -145,8 +145,7 @@ def _edited_lines(
     out: Counter[tuple[int, str, str]] = Counter()
     if old is None or not new or not before:
         return out
-    blocks = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
-    for tag, low, high, start, end in blocks:
+    for tag, low, high, start, end in _blocks(old, new):
         if tag != "replace":
             continue
         had = Counter((one.kind, one.text) for one in before if low < one.line <= high)
@@ -157,16 +156,21 @@ def _edited_lines(
     return out
 
 
+def _blocks(old: str, new: str) -> list[tuple[str, int, int, int, int]]:
+    """Give what became of the lines of a text, as difflib says it."""
+    return difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+
+
 def kept_ones(old: str, new: str) -> Iterator[tuple[Suppression, Suppression, frozenset[int]]]:
     """Give the suppressions that two texts of a file share, in pairs, and the lines that are new in `new`."""
     before, after = find(old), find(new)
     if not before or not after:
         return
-    rows = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+    blocks = _blocks(old, new)
     changed = frozenset(
-        line for tag, _, _, start, end in rows if tag != "equal" for line in range(start + 1, end + 1)
+        line for tag, _, _, start, end in blocks if tag != "equal" for line in range(start + 1, end + 1)
     )
-    for _, low, high, start, end in rows:
+    for _, low, high, start, end in blocks:
         had = [one for one in before if low < one.line <= high]
         for one in (one for one in after if start < one.line <= end):
             same = next((was for was in had if (was.kind, was.text) == (one.kind, one.text)), None)

@@ -1,7 +1,8 @@
 """Finds the old suppressions that hide more than they did: the code that they stand on was edited.
 
 A suppression of the base is nobody's fault now, and what it hid is old. Where the change edits its statement,
-the tool is run without it on both sides; what it then says of the change alone is new.
+the tool is run without it on both sides; what it then says of the change alone is new. So is what cannot be
+measured without the suppression: nobody knows then what it hides.
 """
 
 from collections import Counter
@@ -39,6 +40,15 @@ class Kept:
     new: Suppression
 
 
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """An old suppression that hides something new: a finding's rule and message, or why that is not known."""
+
+    kept: Kept
+    rule: str
+    message: str
+
+
 def edited_ones(files: Mapping[str, Sides]) -> list[Kept]:
     """List the old suppressions of statements that a change edits."""
     out = []
@@ -50,13 +60,10 @@ def edited_ones(files: Mapping[str, Sides]) -> list[Kept]:
     return out
 
 
-async def widened_ones(job: CheckJob, files: Mapping[str, Sides]) -> list[tuple[Kept, Finding]]:
-    """Give those of the old suppressions that hide something new, each with what it hides.
-
-    What a tool cannot measure on both sides is left to its own check, which says so.
-    """
+async def widened_ones(job: CheckJob, files: Mapping[str, Sides]) -> list[Widened]:
+    """Give those of the old suppressions that hide something new, each with what it hides."""
     kept = edited_ones(files)
-    out: list[tuple[Kept, Finding]] = []
+    out: list[Widened] = []
     for kind, own, check in wanting(job, _TOOLS) if kept else ():
         mine = [one for one in kept if one.new.kind == kind and own.in_project(one.path)]
         if mine:
@@ -66,30 +73,32 @@ async def widened_ones(job: CheckJob, files: Mapping[str, Sides]) -> list[tuple[
 
 async def _widened(
     job: CheckJob, check: Check, kept: Sequence[Kept], files: Mapping[str, Sides]
-) -> list[tuple[Kept, Finding]]:
+) -> list[Widened]:
     now = {path: [one.new for one in kept if one.path == path] for path in {one.path for one in kept}}
     before = {files[path].old_path: [one.old for one in kept if one.path == path] for path in now}
     seen = await look_without(
         replace(job, side=Side.CANDIDATE), check, now, {path: files[path].new for path in now}
     )
+    if seen.unmeasured is not None:
+        return [
+            Widened(one, check.name, f"without it nothing is measured: {seen.unmeasured}") for one in kept
+        ]
     found = [(one, finding) for one in kept for finding in seen.findings if _speaks_for(one, finding, files)]
-    if seen.unmeasured is not None or not found:
+    if not found:
         return []
     texts = {files[path].old_path: files[path].old for path in now}
     then = await look_without(replace(job, side=Side.BASE), check, before, texts)
-    if then.unmeasured is not None:
-        return []
     old = Counter(
         _name(finding)
         for one in kept
-        for finding in then.findings
+        for finding in (then.findings if then.unmeasured is None else ())
         if finding.path == files[one.path].old_path and finding.line in reach(one.old, files[one.path].old)
     )
     out = []
     for one, finding in found:
         old[_name(finding)] -= 1
         if old[_name(finding)] < 0:
-            out.append((one, finding))
+            out.append(Widened(one, finding.rule, finding.message))
     return out
 
 
