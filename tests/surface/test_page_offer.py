@@ -11,7 +11,7 @@ from fastmcp.client.elicitation import ElicitResult
 from pev.config import load_config
 from pev.engine import open_engine
 from pev.models import Channel, RunId
-from pev_server.web.presence import Presence
+from pev_server.web.presence import Presence, find_page
 from support.clients import ERAS, Era, call, connected
 from support.engines import APPROVE, PERSON
 from support.plans import PLAN
@@ -101,3 +101,21 @@ async def test_without_a_session_from_the_terminal_no_address_is_offered(
         _, run = await _asked(user_repo, era, visits)
     assert visits.shown == []
     assert any("pev approve" in note for note in run["notes"])
+
+
+def test_a_second_page_is_told_of_once_the_first_has_ended(state_dir: Path) -> None:
+    """Two pages may be begun before a person comes in to the one that stays."""
+    first = Presence(state_dir)
+    with Presence(state_dir) as silent:
+        silent.tell(PAGE)
+        with first as late:
+            late.tell(f"{PAGE}late/")
+            assert find_page(state_dir) == PAGE
+    with Presence(state_dir) as one:
+        two = Presence(state_dir)
+        two.__enter__()
+        one.__exit__(None, None, None)
+        two.tell(PAGE)
+        assert find_page(state_dir) == PAGE
+        two.__exit__(None, None, None)
+    assert find_page(state_dir) is None

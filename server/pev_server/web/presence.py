@@ -24,18 +24,24 @@ class Presence:
     def __enter__(self) -> Self:
         """Take the right to tell, if nobody has it."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._take()
+        return self
+
+    def _take(self) -> None:
+        if self._fd is not None:
+            return
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
-            return self
+            return
         os.ftruncate(fd, 0)
         self._fd = fd
-        return self
 
     def tell(self, url: str) -> None:
-        """Say that the person came in, and where the page is."""
+        """Say that the person came in, and where the page is; the page before may have ended meanwhile."""
+        self._take()
         if self._fd is not None:
             os.pwrite(self._fd, json.dumps({"url": url}).encode(), 0)
 
