@@ -1,11 +1,13 @@
-"""The local user, as a principal."""
+"""The local user, as a principal: whom the kernel says this process runs for, not what a variable says."""
 
-import getpass
+import os
+import pwd
 
 
 def local_principal() -> str:
-    """Name the user of this process."""
+    """Name the user of this process; by number, if this machine has no name for it."""
+    uid = os.getuid()
     try:
-        return f"local:{getpass.getuser()}"
-    except (KeyError, OSError):  # no name for this user id
-        return "local:unknown"
+        return f"local:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"local:{uid}"
