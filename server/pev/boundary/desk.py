@@ -71,6 +71,7 @@ class Desk:
 
         The same question keeps its nonce until it is answered, expires, or what it is about has changed.
         """
+        require_scope(caller, Scope.READ)
         case = await self._case(run_id)
 
         def asking(state: RunState) -> Sequence[NewEvent]:

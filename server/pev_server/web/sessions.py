@@ -67,8 +67,3 @@ class Sessions:
         """Give the session that a request belongs to, if it has not ended."""
         session = self._open.get(request.cookies.get(self._name, ""))
         return session if session is not None and session.ends > time.monotonic() else None
-
-    def end(self, request: Request, response: Response) -> None:
-        """End the session of a request."""
-        self._open.pop(request.cookies.get(self._name, ""), None)
-        response.delete_cookie(self._name, path=self._path, secure=self._secure, httponly=True)
