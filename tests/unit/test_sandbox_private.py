@@ -26,7 +26,7 @@ def test_what_nobody_holds_is_swept_and_what_is_new_or_elsewhere_is_not(tmp_path
     for folder in (dead, new, old):
         (folder / "tmp").mkdir(parents=True)
     (dead / "lock").touch()
-    os.utime(old, (0, time.time() - 3600))
+    os.utime(old, (0, time.time() - 90_000))
     (tmp_path / "other").mkdir()
     outside = tmp_path / "other" / "kept"
     outside.touch()

@@ -7,8 +7,6 @@ gate ends, however it ends.
 import contextlib
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -39,14 +37,12 @@ from pev.gate.outputs import private_name
 from pev.gate.tools import own_folders
 from pev.models import ObjectId
 from pev.proc import Completed
-from pev.repos.lock import is_locked, try_lock
-from pev.repos.scratch import LOCK, remove_folder
+from pev.repos.scratch import held_folder, is_abandoned, remove_folder
 from pev.sandbox.interface import Command, Sandbox
 from pev.sandbox.reach import Reach
 
 _Stamp = tuple[int, int, int]
 SCRATCH: Final = "scratch"
-_SETTLED_S: Final = 60.0
 
 
 class Workspace(Bench):
@@ -280,27 +276,23 @@ async def scratch_folder(config: Config) -> AsyncIterator[Path]:
     Its lock is held meanwhile; folders of gates that died without removing theirs are removed first.
     """
     parent = config.cache_dir / SCRATCH
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     await to_thread.run_sync(_sweep, parent)
-    folder = Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="gate-", dir=parent)))
-    held = try_lock(folder / LOCK)
-    # tools that look for their configuration in the folders above a checkout stop at this one
-    (folder / "ruff.toml").write_text("", encoding="utf-8")
+    folder, held = await to_thread.run_sync(held_folder, parent, "gate-")
     try:
+        # tools that look for their configuration in the folders above a checkout stop at this one
+        (folder / "ruff.toml").write_text("", encoding="utf-8")
         yield folder
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(_remove, folder)
-        if held is not None:
-            os.close(held)
+        os.close(held)
 
 
 def _sweep(parent: Path) -> None:
     """Remove what gates left behind whose process is gone."""
     for folder in parent.glob("gate-*"):
         with contextlib.suppress(OSError):
-            old = time.time() - folder.stat().st_mtime > _SETTLED_S
-            if old and not is_locked(folder / LOCK):
+            if is_abandoned(folder):
                 _remove(folder)
 
 

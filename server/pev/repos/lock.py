@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,6 +31,21 @@ def try_lock(path: Path) -> int | None:
         raise
     os.close(fd)
     return None
+
+
+def new_lock(path: Path) -> int:
+    """Make the file `path` with its lock held from its first moment; give a descriptor to close.
+
+    For a folder that is the caller's alone: a file of this name is replaced.
+    """
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        Path(name).rename(path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def is_locked(path: Path) -> bool:

@@ -7,10 +7,9 @@ from typing import Final
 from pev.config import Config
 from pev.models import RunId
 from pev.repos.depot import clear_abandoned
-from pev.repos.holders import find_holders
 from pev.repos.lock import is_locked
 from pev.repos.rescue import keep_aside
-from pev.repos.scratch import LOCK, remove_folder
+from pev.repos.scratch import is_abandoned, remove_folder
 
 HALF_MADE: Final = "making"
 """A locked file in a run's folder while its worktree is being made; left there by a crash."""
@@ -21,7 +20,6 @@ GOING: Final = ".going-"
 TRASH: Final = ".trash-"
 """Prefix of a run's folder while it is being deleted: its work is safe."""
 _ABANDONED_S: Final = 86_400.0
-_SETTLED_S: Final = 60.0
 
 
 def mend(config: Config, live: frozenset[RunId]) -> tuple[str, ...]:
@@ -81,13 +79,7 @@ def _mend_home(home: Path, live: frozenset[RunId]) -> str:
 
 
 def _clear_scratch(folder: Path) -> bool:
-    """Remove a scratch folder of ours whose maker is dead, or that has lain unused for a day."""
-    mark = folder / LOCK
-    if mark.exists():
-        # its maker may be between making the lock's file and holding it
-        dead = time.time() - mark.stat().st_mtime > _SETTLED_S and not is_locked(mark)
-    else:
-        dead = time.time() - folder.stat().st_mtime > _ABANDONED_S and not find_holders(folder)
+    dead = is_abandoned(folder)
     if dead:
         remove_folder(folder)
     return dead

@@ -21,7 +21,7 @@ from pev.models import RUN_ID, ObjectId, RunId
 from pev.repos import mending
 from pev.repos.depot import Depot
 from pev.repos.holders import find_holders
-from pev.repos.lock import try_lock
+from pev.repos.lock import new_lock, try_lock
 from pev.repos.mending import GOING, HALF_MADE, LEAVING, TRASH
 from pev.repos.rescue import keep_aside, rescue
 from pev.repos.scratch import remove_folder
@@ -111,7 +111,7 @@ def _claim(made: Worktree) -> int | None:
             f"run {made.home.name} already has a folder {str(made.home)!r}",
             hint="Wait if another process makes it; else remove it first: remove_worktree.",
         ) from exc
-    return try_lock(mark)
+    return new_lock(mark)
 
 
 async def _fill(made: Worktree, depot: Depot, run_id: RunId) -> None:

@@ -7,18 +7,15 @@ left behind is told from what is in use, and removed by the next one.
 import contextlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from pev.errors import SandboxUnavailable
-from pev.repos.lock import is_locked, try_lock
-from pev.repos.scratch import LOCK, remove_folder
+from pev.repos.scratch import held_folder, is_abandoned, remove_folder
 
 FOLDER: Final = "commands"
 _PREFIX: Final = "pev-command-"
-_SETTLED_S: Final = 60.0  # between a folder and its lock
 
 
 @contextlib.contextmanager
@@ -28,7 +25,10 @@ def private_folder(parent: Path | None) -> Iterator[Path]:
     Folders of servers that are gone are removed first. Raises SandboxUnavailable.
     """
     try:
-        home, held = _made(parent)
+        place = parent or Path(tempfile.gettempdir())
+        sweep(place)
+        home, held = held_folder(place, _PREFIX)
+        (home / "tmp").mkdir(mode=0o700)
     except OSError as exc:
         raise SandboxUnavailable(
             f"no folder for temporary files can be made: {exc}", hint="Make room, or set PEV_CACHE_DIR."
@@ -41,28 +41,10 @@ def private_folder(parent: Path | None) -> Iterator[Path]:
         os.close(held)
 
 
-def _made(parent: Path | None) -> tuple[Path, int]:
-    place = parent or Path(tempfile.gettempdir())
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sweep(place)
-    while True:
-        home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
-        held = try_lock(home / LOCK)
-        if held is not None:  # otherwise another server has just swept it
-            (home / "tmp").mkdir(mode=0o700)
-            return home, held
-
-
 def sweep(place: Path) -> None:
     """Remove what servers left behind that are gone; what others own stays."""
     for home in place.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            found = home.lstat()
-            new = time.time() - found.st_mtime < _SETTLED_S and not (home / LOCK).exists()
-            if (
-                found.st_uid == os.geteuid()
-                and not home.is_symlink()
-                and not new
-                and not is_locked(home / LOCK)
-            ):
+            own = home.lstat().st_uid == os.geteuid() and not home.is_symlink()
+            if own and is_abandoned(home):
                 remove_folder(home)
