@@ -14,6 +14,7 @@ from mcp.server.request_state import RequestStateSecurity
 
 from pev import __version__
 from pev.config import Config
+from pev.keyfile import random_key
 from pev.models import Role
 from pev.roles.asker import Asker
 from pev_prompts import PROMPTS
@@ -21,7 +22,6 @@ from pev_resources import RESOURCES
 from pev_server.completion import complete
 from pev_server.deps import HOLDER, ROLE, get_caller
 from pev_server.errors import ErrorsAndTrail
-from pev_server.keys import load_key
 from pev_server.listing import OpenRuns
 from pev_server.opening import EngineHolder
 from pev_server.roles import RoleView
@@ -59,7 +59,7 @@ def create_app(
             yield {HOLDER: holder, ROLE: role}
 
     security = RequestStateSecurity(
-        keys=[load_key(config.state_dir / "request-state.key")], ttl=config.decision_ttl_s, audience=NAME
+        keys=[random_key(config.state_dir / "request-state.key")], ttl=config.decision_ttl_s, audience=NAME
     )
     app: FastMCP[Any] = FastMCP(
         NAME,

@@ -10,7 +10,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[2]
 TIERS: Final = (
     {"errors", "models", "plan", "findings", "events", "run", "config", "text", "proc", "views", "gateview"}
-    | {"facts", "work", "family", "account", "phases", "secret"},
+    | {"facts", "work", "family", "account", "phases", "secret", "keyfile"},
     {"git", "git_settings", "trail", "repos", "sandbox"},
     {"core"},
     {"gate", "boundary", "roles", "forge"},

@@ -1,6 +1,5 @@
 """Secrets that were taken out: found by a maintained detector too, and shown by who holds them."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from pev.config import load_config
 from pev.errors import ConfigInvalid
 from pev.events import Kind
 from pev.models import SERVER_STREAM
-from pev.trail.commitment import MAX_COMMITMENTS, Committer, load_key, markers_in
+from pev.trail.commitment import MAX_COMMITMENTS, Committer, markers_in
 from pev.trail.redact import Redactor, operator_redactor
 from pev.trail.store import Trail
 from support.trail_events import event
@@ -134,16 +133,3 @@ def test_the_operators_patterns_and_key_are_used() -> None:
     assert (config.state_dir / "redaction.key").stat().st_mode & 0o777 == 0o600
     with pytest.raises(ConfigInvalid, match="does not compile"):
         operator_redactor(load_config(trail={"redact": {"badge": "("}}))
-
-
-def test_those_who_make_the_key_at_once_agree(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(load_key, [tmp_path / "s" / "key"] * 32))) == 1
-    assert [path.name for path in (tmp_path / "s").iterdir()] == ["key"]
-
-
-def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    load_key(tmp_path / "key")
-    (tmp_path / "key").chmod(0o640)
-    with pytest.raises(ConfigInvalid, match="others can read"):
-        load_key(tmp_path / "key")

@@ -8,20 +8,14 @@ so that a short secret cannot be guessed from the log at leisure. It hides what 
 import base64
 import hashlib
 import hmac
-import os
 import re
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, NamedTuple
-
-from pev.errors import ConfigInvalid
 
 _COST: Final = {"n": 2**14, "r": 8, "p": 1, "dklen": 16, "maxmem": 2**26}
 _SALT_BYTES: Final = 12
-_KEY_BYTES: Final = 32
 _MAX_KEPT: Final = 1_000
 MAX_COMMITMENTS: Final = 8
 """How many different secrets of one event or blob are committed to; each costs some 50 ms once."""
@@ -65,31 +59,6 @@ class Committer:
                     self._kept.clear()
                 self._kept[name] = found
         return found
-
-
-def load_key(path: Path) -> bytes:
-    """Give the key in a file, made on first use; processes that make it at once agree.
-
-    Raises ConfigInvalid if others can read it, or if it is no key.
-    """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-            os.link(fresh, path)
-        except FileExistsError:
-            pass  # another process was first: its key counts
-        finally:
-            fresh.unlink()
-    if path.stat().st_mode & 0o077:
-        raise ConfigInvalid(f"others can read the key {path}", hint=f"Run: chmod 600 {path}")
-    key = path.read_bytes()
-    if len(key) != _KEY_BYTES:
-        raise ConfigInvalid(f"{path} is no key of {_KEY_BYTES} bytes", hint="Move it away and start again.")
-    return key
 
 
 def markers_in(value: Any) -> Iterator[tuple[str, Marker]]:

@@ -7,16 +7,15 @@ for those who know the new one. The file's name for the log never changes. Write
 import fcntl
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from pev.errors import ConfigInvalid, InvalidInput
+from pev.keyfile import read_private, replace_private
 from pev.trail.notes import SignerKey, VerifierKey, check_name, parse_skey
 
-_MAX_BYTES: Final = 65_536
 _MAX_KEYS: Final = 8
 
 
@@ -75,22 +74,7 @@ class Keyring:
             return found[0].verifier
 
     def _read(self) -> tuple[SignerKey, ...]:
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            raise
-        except OSError as exc:
-            raise ConfigInvalid(f"key file {self._path} cannot be read: {exc.strerror}") from exc
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
-                raise ConfigInvalid(
-                    f"others can read the key file {self._path}, or it is no file",
-                    hint=f"Run: chmod 600 {self._path}. If others may have read it, rotate the key.",
-                )
-            return self._parsed(os.read(fd, _MAX_BYTES))
-        finally:
-            os.close(fd)
+        return self._parsed(read_private(self._path))
 
     def _parsed(self, data: bytes) -> tuple[SignerKey, ...]:
         try:
@@ -106,16 +90,8 @@ class Keyring:
         return keys
 
     def _write(self, keys: tuple[SignerKey, ...]) -> None:
-        fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.writelines(f"{key.secret()}\n" for key in keys)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        lines = "".join(f"{key.secret()}\n" for key in keys)
+        replace_private(self._path, lines.encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

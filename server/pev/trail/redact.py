@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from pev.config import Config
 from pev.errors import ConfigInvalid, InvalidInput
-from pev.trail.commitment import MAX_COMMITMENTS, Committer, load_key
+from pev.keyfile import random_key
+from pev.trail.commitment import MAX_COMMITMENTS, Committer
 from pev.trail.detected import ANCHORS, may_hold, secrets_in
 from pev.trail.shapes import ASSIGNED, ASSIGNMENT, SECRET_NAME, SHAPES, Form, looks_secret
 
@@ -132,7 +133,7 @@ def operator_redactor(config: Config, literals: Iterable[str] = ()) -> Redactor:
 
     Raises ConfigInvalid for a pattern that cannot be used. The key is made when it is first needed.
     """
-    committer = Committer(lambda: load_key(config.state_dir / "redaction.key"))
+    committer = Committer(lambda: random_key(config.state_dir / "redaction.key"))
     return Redactor(patterns=config.trail.redact, literals=literals, committer=committer)
 
 

@@ -5,12 +5,11 @@ Another key than those of checkpoints: a record of an export is a copy for other
 
 import base64
 import hashlib
-import os
-import secrets
 from pathlib import Path
 from typing import Any, Final
 
 from pev.errors import ConfigInvalid
+from pev.keyfile import made_once
 from pev.models import canonical
 
 _COORDINATE_BYTES: Final = 32
@@ -48,12 +47,9 @@ def load_signing_key(path: Path) -> SigningKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    if not path.exists():
-        _make(path, ec.generate_private_key(ec.SECP256R1()))
-    if path.stat().st_mode & 0o077:
-        raise ConfigInvalid(f"others can read the key {path}", hint=f"Run: chmod 600 {path}")
+    data = made_once(path, _fresh)
     try:
-        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        private = serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError) as exc:
         raise ConfigInvalid(f"{path} is no key: {exc}", hint="Move it away and start again.") from exc
     if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
@@ -61,20 +57,12 @@ def load_signing_key(path: Path) -> SigningKey:
     return SigningKey(private)
 
 
-def _make(path: Path, private: Any) -> None:
+def _fresh() -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        os.link(fresh, path)
-    except FileExistsError:
-        pass  # another process was first: its key counts
-    finally:
-        fresh.unlink()
+    private = ec.generate_private_key(ec.SECP256R1())
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def encoded(data: bytes) -> str:
