@@ -6,18 +6,16 @@ from pev.boundary.desk import Desk
 from pev.boundary.question import Question, poses_question, revision_seen
 from pev.core import Core
 from pev.errors import PevError
-from pev.events import Event
 from pev.findings import GateReport
 from pev.models import Caller, Model, RunId, Scope, require_scope
 from pev.plan import Change, compare_plans
 from pev.run import RunState
-from pev.text import one_line
 from pev.trail.query import TrailQuery
+from pev.trail.telling import name_actor, tell
 
 MAX_DIFF: Final = 200_000
 _MAX_EVENTS: Final = 100
 _MAX_RUNS: Final = 200
-_TOLD: Final = ("why", "tool", "outcome", "reason", "task", "path", "argv")
 
 
 class Happening(Model):
@@ -67,13 +65,13 @@ async def open_dossier(core: Core, desk: Desk, caller: Caller, run_id: RunId) ->
         report=report,
         since=seen.revision if seen else None,
         changes=changes,
-        diff=await _diff(core, state, report),
+        diff=await judged_diff(core, state, report),
         history=await _history(core, run_id),
     )
 
 
-async def _diff(core: Core, state: RunState, report: GateReport | None) -> str:
-    """Give the diff that was judged, not what lies in the worktree now."""
+async def judged_diff(core: Core, state: RunState, report: GateReport | None) -> str:
+    """Give the diff that was judged, not what lies in the worktree now: at most MAX_DIFF bytes."""
     if report is None:
         return ""
     try:
@@ -92,19 +90,8 @@ async def _history(core: Core, run_id: RunId) -> tuple[Happening, ...]:
             event=one.seq,
             at=one.at[:19].replace("T", " "),
             kind=one.kind.value,
-            who=one.actor.principal,
-            what=_told(one),
+            who=name_actor(one.actor),
+            what=tell(one),
         )
         for one in page.events
     )
-
-
-def _told(event: Event) -> str:
-    payload = event.payload or {}
-    if "approval" in payload:
-        approval = payload["approval"]
-        return one_line(f"{approval['verdict']} through {approval['channel']}: {approval['comment']}", 160)
-    for name in _TOLD:
-        if name in payload:
-            return one_line(f"{name}: {payload[name]}", 160)
-    return ""

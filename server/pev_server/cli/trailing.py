@@ -16,12 +16,11 @@ from typer.core import TyperGroup
 
 from pev.engine import Engine, open_engine, parse_run_id
 from pev.errors import PevError
-from pev.events import Event
-from pev.text import one_line
 from pev.trail.faults import Fault
 from pev.trail.merkle import TreeHead
 from pev.trail.proof import MAX_PROOF_BYTES
 from pev.trail.query import TrailQuery
+from pev.trail.telling import name_actor, tell
 from pev.trail.verify import VerifyReport
 from pev_server.cli import asking, erasing, proving
 from pev_server.cli.exits import Exit
@@ -47,14 +46,6 @@ app: Final = typer.Typer(
 )
 
 
-def _summary(event: Event) -> str:
-    payload = event.payload or {}
-    for key in ("tool", "reason", "outcome", "task", "path", "argv", "why"):
-        if key in payload:
-            return f"{key}={one_line(str(payload[key]), 80)}"
-    return "erased" if event.payload is None else ""
-
-
 @app.command()
 @asynchronous
 async def show(
@@ -73,7 +64,7 @@ async def show(
             print_json(event.model_dump_json())
         return Exit.OK
     rows = [
-        (str(one.seq), one.at[:19], one.stream, one.kind.value, one.actor.principal, _summary(one))
+        (str(one.seq), one.at[:19], one.stream, one.kind.value, name_actor(one.actor), tell(one))
         for one in events
     ]
     print_table("trail", ("event", "time", "stream", "kind", "who", "what"), rows)
