@@ -80,7 +80,7 @@ class Engine:
         """Opens runs and takes plans."""
         from pev.stages.planning import Planning
 
-        return Planning(self.core)
+        return Planning(self.core, self.asking)
 
     @cached_property
     def executing(self) -> "Executing":

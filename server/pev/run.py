@@ -4,7 +4,7 @@ Its state is the fold of its events, and the table below is the only place that 
 which. Everything here is pure: no clock, no disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from pev.models import (
     Model,
     ObjectId,
     RepoId,
+    Role,
     RunId,
     Verdict,
 )
@@ -123,7 +124,7 @@ class RunState(Model):
     max_attempts: int = Field(ge=1)
     revisions: tuple[PlanRevision, ...] = ()
     pending: Pending | None = None
-    model_nonce: str = ""
+    model_nonces: Mapping[Role, str] = Field(default={}, description="the open question to each role's model")
     approvals: tuple[Approval, ...] = ()
     let_throughs: tuple[LetThrough, ...] = ()
     worktree: WorktreeState | None = None
@@ -197,11 +198,14 @@ def _plan_submitted(state: RunState, event: Event, body: dict[str, Any]) -> RunS
 
 
 def _model_asked(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
-    return state.model_copy(update={"model_nonce": str(body["nonce"])})
+    role = Role(body["role"])
+    return state.model_copy(update={"model_nonces": {**state.model_nonces, role: str(body["nonce"])}})
 
 
 def _model_answered(state: RunState, event: Event, body: dict[str, Any]) -> RunState:
-    return state.model_copy(update={"model_nonce": ""})
+    role = Role(body.get("role", Role.PLANNER))  # it was left out while only planners were asked
+    still = {one: nonce for one, nonce in state.model_nonces.items() if one is not role}
+    return state.model_copy(update={"model_nonces": still})
 
 
 def _decision_asked(state: RunState, event: Event, body: dict[str, Any]) -> RunState:

@@ -14,9 +14,10 @@ from mcp_types import InputRequiredResult
 from pev.engine import Engine
 from pev.errors import ModelUnavailable
 from pev.models import Caller, RunId, Source
-from pev.roles.asker import Message, Said, ToolSpec
+from pev.roles.asker import Answer, Message, Said, ToolSpec
 from pev.roles.brief import Brief
 from pev_server.dialogue import (
+    ModelAnswer,
     Returned,
     Unavailable,
     ask_model,
@@ -25,16 +26,6 @@ from pev_server.dialogue import (
     model_answer,
     returned,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model said in a role, and how it was obtained."""
-
-    nonce: str
-    said: Said
-    source: Source
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +68,7 @@ class Models:
         found = model_answer(back)
         if found is None:
             return Nobody("the host gave no answer of its model")
-        said = Said(text=found.text, calls=found.calls, model=found.model)
-        return Answer(found.nonce, said, Source.HOST_SAMPLED)
+        return _lent(found)
 
     async def sample(
         self,
@@ -109,8 +99,7 @@ class Models:
             return asked
         if isinstance(asked, Unavailable):
             return Nobody(asked.why)
-        said = Said(text=asked.text, calls=asked.calls, model=asked.model)
-        return Answer(asked.nonce, said, Source.HOST_SAMPLED, time.monotonic() - begun)
+        return _lent(asked, seconds=time.monotonic() - begun)
 
     async def ask(
         self, run_id: RunId, brief: Brief, back: Returned | None = None, *, about: str = "-"
@@ -122,10 +111,11 @@ class Models:
         if not isinstance(asked, Nobody) or self._engine.asking.asker is None:
             return asked
         try:
-            nonce = await self._engine.asking.begin(self._caller, run_id, brief, about=about)
-            nonce, said, seconds = await self._engine.asking.ask(
-                self._caller, run_id, brief, brief.messages, nonce=nonce
-            )
+            return await self._engine.asking.ask(self._caller, run_id, brief, about=about)
         except ModelUnavailable as exc:
             return Nobody(f"{asked.why}; {exc.message}")
-        return Answer(nonce, said, Source.PROVIDER, seconds)
+
+
+def _lent(found: ModelAnswer, *, seconds: float = 0.0) -> Answer:
+    said = Said(text=found.text, calls=found.calls, model=found.model)
+    return Answer(nonce=found.nonce, said=said, source=Source.HOST_SAMPLED, seconds=seconds)

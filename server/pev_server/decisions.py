@@ -3,7 +3,6 @@
 The desk in the engine is the authority; here is only the way to the host and back.
 """
 
-import secrets
 from typing import Final
 
 import anyio
@@ -14,24 +13,22 @@ from pev.boundary.question import Question, poses_question
 from pev.engine import Engine
 from pev.errors import PlanInvalid
 from pev.gateview import GateView
-from pev.models import Assurance, Caller, Channel, Role, RunId, Scope, Source, assured
-from pev.plan import Plan, find_plan
+from pev.models import Assurance, Caller, Channel, Role, RunId, Scope, assured
+from pev.roles.asker import Answer
 from pev.roles.brief import Brief
-from pev.run import Status
+from pev.run import RunState, Status
 from pev.views import RunView, view_run
+from pev_server.asking import Models, Nobody
 from pev_server.dialogue import (
     Declined,
     ForgedAnswer,
-    ModelAnswer,
     Opened,
     PersonAnswer,
     Returned,
     Unavailable,
-    ask_model,
     ask_person,
     end_page,
     may_ask_again,
-    model_answer,
     opens_pages,
     page_reply,
     person_reply,
@@ -188,14 +185,8 @@ class Decisions:
         while True:
             if back is None or back.model is not None:
                 drafted = await self.draft(run_id, back)
-                if isinstance(drafted, InputRequiredResult):
+                if not isinstance(drafted, RunState):
                     return drafted
-                if not isinstance(drafted[0], Plan):
-                    return drafted
-                plan, answer = drafted
-                await self._engine.planning.submit(
-                    self._caller, run_id, plan, source=Source.HOST_SAMPLED, model=answer.model
-                )
             before = await self._engine.run(self._caller, run_id)
             settled = await self.settle(run_id, back=back)
             if isinstance(settled, InputRequiredResult) or settled.status is not Status.DRAFTED:
@@ -207,39 +198,23 @@ class Decisions:
 
     async def draft(
         self, run_id: RunId, back: Returned | None
-    ) -> tuple[Plan, ModelAnswer] | InputRequiredResult | tuple[Brief, str]:
-        """Have the host's model draft a plan.
+    ) -> RunState | InputRequiredResult | tuple[Brief, str]:
+        """Have the host's model draft a plan, and take it.
 
-        Gives the plan and the answer that it came in; or what to return to the client; or, where no model
-        can be asked or its answer is no plan, the brief for the host's own model and the reason.
+        Gives the run; or what to return to the client; or, where no model can be asked or its answer is no
+        plan, the brief for the host's own model and the reason.
         """
         brief = await self._engine.planning.brief(self._caller, run_id)
-        answer = model_answer(back) if back is not None else None
-        if answer is None:
-            nonce = secrets.token_urlsafe(24)
-            asked = await ask_model(
-                self._ctx,
-                brief,
-                run_id=run_id,
-                nonce=nonce,
-                limit_s=self._engine.core.config.ask_wait_s,
-                rounds=self._rounds,
-            )
-            if isinstance(asked, Unavailable):
-                return brief, asked.why
-            await self._engine.planning.ask_model(self._caller, run_id, brief, nonce)
-            if isinstance(asked, InputRequiredResult):
-                return asked
-            answer = asked
-        await self._engine.planning.take_model_answer(
-            self._caller,
-            run_id,
-            answer.nonce,
-            answer.text,
-            source=Source.HOST_SAMPLED,
-            model=answer.model,
-        )
+        models = Models(self._ctx, self._engine, self._caller)
+        if back is not None and back.model is not None:
+            answer: Answer | Nobody | InputRequiredResult = models.came_back(back)
+        else:
+            answer = await models.sample(run_id, brief)
+        if isinstance(answer, InputRequiredResult):
+            return answer
+        if isinstance(answer, Nobody):
+            return brief, answer.why
         try:
-            return find_plan(answer.text), answer
+            return await self._engine.planning.take(self._caller, run_id, answer)
         except PlanInvalid as exc:
             return brief, str(exc)

@@ -13,7 +13,7 @@ import anyio
 
 from pev.config import Config, ProviderSettings
 from pev.errors import ConfigInvalid, ModelUnavailable, PevError
-from pev.roles.asker import Message, Results, Said, Told, ToolCall, ToolSpec
+from pev.roles.asker import Message, Request, Results, Said, Told, ToolCall
 from pev.secret import read_secret
 from pev.text import one_line
 
@@ -62,23 +62,15 @@ class Provider:
         own |= {"base_url": self._settings.base_url} if self._settings.base_url else {}
         return infer_model(self.model, lambda name: infer_provider_class(name)(**own))
 
-    async def ask(
-        self,
-        system: str,
-        messages: Sequence[Message],
-        tools: Sequence[ToolSpec] = (),
-        *,
-        max_tokens: int,
-        limit_s: float,
-    ) -> Said:
-        """Ask once, and wait at most `limit_s` seconds. Raises ModelUnavailable, without the key."""
+    async def ask(self, request: Request) -> Said:
+        """Ask once, and wait within its limit and ours. Raises ModelUnavailable, without the key."""
         if self._fault:
             raise ModelUnavailable(self._fault, hint=_HINT)
-        limit_s = min(limit_s, self._settings.call_s)
+        limit_s = min(request.limit_s, self._settings.call_s)
         begun = time.monotonic()
         try:
             with anyio.fail_after(limit_s):
-                return await self._ask(system, messages, tools, max_tokens, limit_s)
+                return await self._ask(request, limit_s)
         except TimeoutError as exc:
             waited = time.monotonic() - begun
             raise ModelUnavailable(
@@ -91,14 +83,7 @@ class Provider:
             # the cause is left out: it may hold the request with its key
             raise ModelUnavailable(f"the model {self.model} could not be asked: {said}", hint=_HINT) from None
 
-    async def _ask(
-        self,
-        system: str,
-        messages: Sequence[Message],
-        tools: Sequence[ToolSpec],
-        max_tokens: int,
-        limit_s: float,
-    ) -> Said:
+    async def _ask(self, request: Request, limit_s: float) -> Said:
         model = await anyio.to_thread.run_sync(lambda: self._model)
         from pydantic_ai.direct import model_request
         from pydantic_ai.models import ModelRequestParameters
@@ -107,12 +92,12 @@ class Provider:
 
         offered = [
             ToolDefinition(name=one.name, description=one.description, parameters_json_schema=one.parameters)
-            for one in tools
+            for one in request.tools
         ]
         answer = await model_request(
             model,
-            _messages(system, messages),
-            model_settings=ModelSettings(max_tokens=max_tokens, timeout=limit_s),
+            _messages(request.system, request.messages),
+            model_settings=ModelSettings(max_tokens=request.max_tokens, timeout=limit_s),
             model_request_parameters=ModelRequestParameters(function_tools=offered),
         )
         return _said(answer, self.model)

@@ -16,7 +16,7 @@ from pev.engine import open_engine
 from pev.forge.local import LocalForge
 from pev.gate.engine import Gate
 from pev.models import RunId
-from pev.roles.asker import Said
+from pev.roles.asker import Request, Said
 from pev.stages import executing
 from support.engines import AGENT
 from support.loops import RIGHT, script, writes
@@ -36,14 +36,14 @@ def _die_at(point: str) -> None:
 class Persistent(Script):
     """A model that remembers, over all processes, what it has said."""
 
-    async def ask(self, system: str, messages: Any, tools: Any = (), **limits: Any) -> Said:
+    async def ask(self, request: Request) -> Said:
         """Answer what comes next for this role, and write down that it was delivered."""
-        role = next(name for name in self.answers if f"You are the {name}" in system)
+        role = next(name for name in self.answers if f"You are the {name}" in request.system)
         said = LOG.read_text(encoding="utf-8").splitlines() if LOG.exists() else []
         done = said.count(role)
         _die_at(f"{role}-{done}")
         self.asked = [(role, "")] * done
-        answer = await super().ask(system, messages, tools, **limits)
+        answer = await super().ask(request)
         LOG.write_text("".join(f"{one}\n" for one in [*said, role]), encoding="utf-8")
         return answer
 

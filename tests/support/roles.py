@@ -15,7 +15,7 @@ from mcp_types import (
 
 from pev.config import load_config
 from pev.models import Role
-from pev.roles.asker import Asker, Message, Said, ToolCall, ToolSpec
+from pev.roles.asker import Asker, Request, Said, ToolCall
 from pev.roles.hands import HANDS
 from pev_server.app import create_app
 from support.clients import Era
@@ -75,21 +75,11 @@ class Script:
         """Give what a role was asked, in order."""
         return [text for name, text in self.asked if name == role]
 
-    async def ask(
-        self,
-        system: str,
-        messages: Sequence[Message],
-        tools: Sequence[ToolSpec] = (),
-        *,
-        max_tokens: int,
-        limit_s: float,
-    ) -> Said:
+    async def ask(self, request: Request) -> Said:
         """Answer in the role that the system prompt names."""
-        assert max_tokens > 0
-        assert limit_s > 0
-        role = next(name for name in self.answers if f"You are the {name}" in system)
-        assert bool(tools) == (role == "author")
-        self.asked.append((role, "\n".join(str(one) for one in messages)))
+        role = next(name for name in self.answers if f"You are the {name}" in request.system)
+        assert bool(request.tools) == (role == "author")
+        self.asked.append((role, "\n".join(str(one) for one in request.messages)))
         if self._before is not None:
             await self._before(role, len(self.prompts(role)))
         given = self.answers[role]

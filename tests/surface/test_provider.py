@@ -13,7 +13,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from pev.config import ProviderSettings, load_config
 from pev.errors import ConfigInvalid, ModelUnavailable
-from pev.roles.asker import Done, Message, Results, Said, Told, ToolCall, ToolSpec
+from pev.roles.asker import Done, Message, Request, Results, Said, Told, ToolCall, ToolSpec
 from pev_server.provider import Provider, provider_of
 from support.clients import APPROVE, Person, call
 from support.plans import PLAN
@@ -43,7 +43,9 @@ async def test_a_conversation_with_tools_goes_through_whole() -> None:
         Results(results=(Done(call="1", name="read_file", text="content"),)),
     ]
     spec = ToolSpec(name="read_file", description="d", parameters={"type": "object"})
-    said = await provider(answer).ask("system", asked, [spec], max_tokens=100, limit_s=5)
+    said = await provider(answer).ask(
+        Request(system="system", messages=tuple(asked), tools=(spec,), max_tokens=100, limit_s=5)
+    )
     assert said.text == "so"
     assert said.calls == (ToolCall(id="2", name="read_file", arguments={"path": "b"}),)
     assert said.model == "gpt-5-scripted"
@@ -59,7 +61,7 @@ async def test_a_failing_provider_is_told_without_the_key() -> None:
         raise ModelHTTPError(401, "gpt-5", f"Incorrect API key provided: {KEY}")
 
     with pytest.raises(ModelUnavailable) as failed:
-        await provider(answer).ask("s", [Told(text="t")], max_tokens=1, limit_s=5)
+        await provider(answer).ask(Request(system="s", messages=(Told(text="t"),), max_tokens=1, limit_s=5))
     assert KEY not in str(failed.value)
     assert "401" in str(failed.value)
     assert failed.value.__cause__ is None
@@ -96,7 +98,7 @@ async def test_a_key_that_cannot_be_had_is_told_when_the_model_is_asked(
     found = await provider_of(load_config(provider={"model": "test", **given}))
     assert found is not None
     with pytest.raises(ModelUnavailable, match=said):
-        await found.ask("s", [Told(text="t")], max_tokens=1, limit_s=5)
+        await found.ask(Request(system="s", messages=(Told(text="t"),), max_tokens=1, limit_s=5))
 
 
 def test_commands_are_never_given_the_variable_of_the_key() -> None:
@@ -109,7 +111,7 @@ def test_commands_are_never_given_the_variable_of_the_key() -> None:
 async def test_the_librarys_own_test_model_is_reached_by_name() -> None:
     found = await provider_of(load_config(provider={"model": "test"}))
     assert found is not None
-    said = await found.ask("s", [Told(text="t")], max_tokens=10, limit_s=5)
+    said = await found.ask(Request(system="s", messages=(Told(text="t"),), max_tokens=10, limit_s=5))
     assert said.text
     assert said.model == "test"
 
@@ -148,7 +150,7 @@ async def test_an_answer_that_takes_too_long_is_given_up() -> None:
 
     slow = Provider(SETTINGS, KEY, model=FunctionModel(never))
     with pytest.raises(ModelUnavailable, match="gave no answer"):
-        await slow.ask("s", [Told(text="t")], max_tokens=1, limit_s=0.05)
+        await slow.ask(Request(system="s", messages=(Told(text="t"),), max_tokens=1, limit_s=0.05))
 
 
 @pytest.mark.needs_host

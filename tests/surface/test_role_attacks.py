@@ -8,7 +8,7 @@ from fastmcp import Client
 
 from pev.errors import InvalidInput
 from pev.models import Role, Source
-from pev.roles.asker import Said
+from pev.roles.asker import Answer, Said
 from support.clients import APPROVE, MOSTLY_MODERN, Era, Person, call, refusal
 from support.engines import AGENT, approved, engine_at
 from support.loops import POLICY, RIGHT, TESTS, script
@@ -129,13 +129,13 @@ async def test_an_answer_that_no_model_was_asked_for_is_refused(user_repo: UserR
         state = await approved(engine, plan())
         brief = await engine.testing.brief(AGENT, state.id)
         nonce = await engine.asking.begin(AGENT, state.id, brief)
-        said = Said(text=TESTS, model="m")
+        answer = Answer(nonce=nonce, said=Said(text=TESTS, model="m"), source=Source.HOST_SAMPLED)
         for bad in ("", "tester.-.guess", nonce + "x", nonce.replace("tester", "reviewer")):
             with pytest.raises(InvalidInput):
-                await engine.testing.take(AGENT, state.id, bad, said, Source.HOST_SAMPLED)
-        await engine.testing.take(AGENT, state.id, nonce, said, Source.HOST_SAMPLED)
+                await engine.testing.take(AGENT, state.id, answer.model_copy(update={"nonce": bad}))
+        await engine.testing.take(AGENT, state.id, answer)
         with pytest.raises(InvalidInput):
-            await engine.testing.take(AGENT, state.id, nonce, said, Source.HOST_SAMPLED)
+            await engine.testing.take(AGENT, state.id, answer)
         after = await engine.core.state(state.id)
     assert after.work.held_out is not None
     assert after.work.spent.calls == 1

@@ -12,7 +12,7 @@ from pev.engine import Engine, parse_run_id
 from pev.errors import InvalidInput
 from pev.models import Caller, Model, Role, RunId, Source
 from pev.phases import ASKS, Judge, Phase, next_judge
-from pev.plan import Plan
+from pev.roles.asker import Answer
 from pev.roles.hands import HANDS
 from pev.stages.jobs import Progress
 from pev.views import RunView, view_run
@@ -134,7 +134,7 @@ class _Loop:
             return answer
         if isinstance(answer, Nobody):
             return await self.view(run, "host", answer.why)
-        await author.take(self._caller, run, answer.nonce, answer.said, answer.source, seconds=answer.seconds)
+        await author.take(self._caller, run, answer)
         return None
 
     async def _judge(self, run: RunId) -> Role:
@@ -155,23 +155,25 @@ class _Loop:
             return answer
         if isinstance(answer, Nobody):
             return await self.view(run, "host", answer.why)
-        how = (self._caller, run, answer.nonce, answer.said)
-        if role is Role.TESTER:
-            await engine.testing.take(*how, answer.source, seconds=answer.seconds)
-        else:
-            await engine.reviewing.take(*how, role, answer.source, seconds=answer.seconds)
+        await self._keep(run, role, answer)
         return None
+
+    async def _keep(self, run: RunId, role: Role, answer: Answer) -> None:
+        engine = self._engine
+        if role is Role.AUTHOR:
+            await engine.authoring.take(self._caller, run, answer)
+        elif role is Role.TESTER:
+            await engine.testing.take(self._caller, run, answer)
+        else:
+            await engine.reviewing.take(self._caller, run, answer, role)
 
     async def _draft(self, run: RunId, came_back: bool = False) -> LoopView | InputRequiredResult | None:
         back = await self._decisions.came_back(run) if came_back else None
         drafted = await self._decisions.draft(run, back)
         if isinstance(drafted, InputRequiredResult):
             return drafted
-        first, second = drafted
-        if not isinstance(first, Plan):
-            return await self.view(run, "host", _SUBMIT, brief=first.written)
-        model = second.model if not isinstance(second, str) else ""
-        await self._engine.planning.submit(self._caller, run, first, source=Source.HOST_SAMPLED, model=model)
+        if isinstance(drafted, tuple):
+            return await self.view(run, "host", _SUBMIT, brief=drafted[0].written)
         return None
 
     async def take(self, run: RunId) -> LoopView | InputRequiredResult | None:
@@ -188,14 +190,7 @@ class _Loop:
         answer = self._models.came_back(back)
         if isinstance(answer, Nobody):
             return await self.view(run, "host", answer.why)
-        if role == Role.AUTHOR:
-            await self._engine.authoring.take(self._caller, run, answer.nonce, answer.said, answer.source)
-        elif role == Role.TESTER:
-            await self._engine.testing.take(self._caller, run, answer.nonce, answer.said, answer.source)
-        else:
-            await self._engine.reviewing.take(
-                self._caller, run, answer.nonce, answer.said, Role(role), answer.source
-            )
+        await self._keep(run, Role(role), answer)
         return None
 
 

@@ -73,10 +73,7 @@ async def review_change(
             return _view(state, _ELSEWHERE.format(why=answer.why, role=judge))
         shown = {"brief": brief.written, "snapshot": snapshot or ""}
         return _view(state, _WRITE.format(why=answer.why)).model_copy(update=shown)
-    state = await engine.reviewing.take(
-        caller, run, answer.nonce, answer.said, judge, answer.source, seconds=answer.seconds
-    )
-    return _view(state)
+    return _view(await engine.reviewing.take(caller, run, answer, judge))
 
 
 async def submit_review(

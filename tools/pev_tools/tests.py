@@ -85,7 +85,7 @@ async def draft_tests(
             return _view(state, _ELSEWHERE.format(why=answer.why))
         written = brief.written
         return _view(state, _WRITE.format(why=answer.why)).model_copy(update={"brief": written})
-    await engine.testing.take(caller, run, answer.nonce, answer.said, answer.source, seconds=answer.seconds)
+    await engine.testing.take(caller, run, answer)
     return await _tried(engine, caller, run)
 
 

@@ -4,12 +4,11 @@ The engine knows no model library: an adapter gives it an `Asker`. Conversations
 can be kept in the trail and gone on with after a crash, by another process and another provider.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from pev.models import Model
+from pev.models import Model, Source
 
 
 class ToolCall(Model):
@@ -65,6 +64,25 @@ class ToolSpec(Model):
     parameters: dict[str, Any]
 
 
+class Request(Model):
+    """What a model is asked: a conversation so far, and what it may call; an answer in `limit_s` seconds."""
+
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    max_tokens: int = Field(ge=1)
+    limit_s: float = Field(gt=0)
+
+
+class Answer(Model):
+    """What a model said in a role, under which nonce, how it was obtained, and the seconds that it took."""
+
+    nonce: str
+    said: Said
+    source: Source
+    seconds: float = Field(default=0.0, ge=0)
+
+
 class Asker(Protocol):
     """A model that the operator configured."""
 
@@ -76,13 +94,5 @@ class Asker(Protocol):
     def secrets(self) -> tuple[str, ...]:
         """What must never be stored: the trail takes it out of everything."""
 
-    async def ask(
-        self,
-        system: str,
-        messages: Sequence[Message],
-        tools: Sequence[ToolSpec] = (),
-        *,
-        max_tokens: int,
-        limit_s: float,
-    ) -> Said:
-        """Ask once, and wait at most `limit_s` seconds. Raises ModelUnavailable."""
+    async def ask(self, request: Request) -> Said:
+        """Ask once, and wait within its limit. Raises ModelUnavailable."""

@@ -1,28 +1,26 @@
 """Asking models: what a role was asked, what it said, how it was obtained, and what it cost, on record.
 
-An answer counts once, under the nonce of a question that we put, for the role that it was put to.
+An answer counts once, under the nonce of the newest question that we put to its role.
 """
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from pev.core import Core
-from pev.errors import BudgetSpent, InvalidInput, ModelUnavailable
+from pev.errors import BudgetSpent, InvalidInput, ModelUnavailable, PevError
 from pev.events import Actor, Kind, NewEvent
 from pev.models import Caller, ObjectId, Role, RunId, Source, hash_json, run_stream
-from pev.roles.asker import Asker, Message, Said, ToolSpec
+from pev.roles.asker import Answer, Asker, Message, Request, Said, ToolSpec
 from pev.roles.brief import Brief
-from pev.run import RunState
+from pev.run import RunState, Status
 
 _MOST_TOKENS: Final = 16_000
 Consequence = Callable[[RunState], Sequence[NewEvent]]
 """What follows from an answer, in the same step: nobody can die between the two."""
-
-
-def _nothing(_state: RunState) -> Sequence[NewEvent]:
-    return ()
+Reader = Callable[[Said], Awaitable[Consequence]]
+"""Finds in an answer what follows from it. Raises where it is of no use."""
 
 
 class Asking:
@@ -35,8 +33,8 @@ class Asking:
     async def begin(self, caller: Caller, run_id: RunId, brief: Brief, *, about: str = "-") -> str:
         """Record that a model is asked in a role, and give the nonce that its answer must carry.
 
-        `about` is the snapshot that it is asked about, which the nonce then names. Raises BudgetSpent where
-        the run's loop may ask no more.
+        `about` is the snapshot that it is asked about, which the nonce then names. An older question to the
+        role stands no more. Raises BudgetSpent where the run's loop may ask no more.
         """
         state = await self._core.state(run_id)
         require_budget(state)
@@ -47,54 +45,55 @@ class Asking:
 
     @staticmethod
     def about(nonce: str) -> ObjectId:
-        """Give the snapshot that a nonce of ours names."""
-        return ObjectId(nonce.split(".", 2)[1])
+        """Give the snapshot that a nonce names; "-" if it names none. It is ours only if `take` says so."""
+        _, _, rest = nonce.partition(".")
+        return ObjectId(rest.partition(".")[0])
 
     async def take(
-        self,
-        caller: Caller,
-        run_id: RunId,
-        nonce: str,
-        said: Said,
-        *,
-        role: Role,
-        source: Source,
-        seconds: float = 0.0,
-        also: Consequence = _nothing,
+        self, caller: Caller, run_id: RunId, answer: Answer, *, role: Role, read: Reader
     ) -> RunState:
-        """Record a model's answer, once, and `also` what follows from it. Raises InvalidInput if unasked."""
+        """Record a model's answer, once, together with what `read` finds in it.
+
+        An answer of no use is recorded alone, for it was paid for, and what is wrong with it is raised.
+        Raises InvalidInput if nobody asked for it, or the role was asked anew since.
+        """
+        said = answer.said
         blob = await self._core.put_blob(said.text.encode("utf-8", "surrogatepass"), "text/plain")
         body = {
-            "nonce": nonce,
+            "nonce": answer.nonce,
             "role": role.value,
-            "source": source.value,
+            "source": answer.source.value,
             "model": said.model,
             "answer": blob,
             "tokens": said.tokens,
-            "seconds": round(seconds, 3),
+            "seconds": round(answer.seconds, 3),
         }
+        answered = _event(Kind.MODEL_ANSWERED, caller, role, body)
 
-        def taking(state: RunState) -> Sequence[NewEvent]:
-            known = secrets.compare_digest(state.model_nonce.encode(), nonce.encode())
-            if not nonce or not known or not nonce.startswith(f"{role}."):
-                raise InvalidInput(
-                    f"no {role} was asked for this answer in run {run_id}", hint="Call the tool again."
-                )
-            return [_event(Kind.MODEL_ANSWERED, caller, role, body), *also(state)]
+        async def record(also: Consequence) -> RunState:
+            def taking(state: RunState) -> Sequence[NewEvent]:
+                _require_asked(state, role, answer.nonce)
+                return [answered, *also(state)]
 
-        return await self._core.decide(run_id, taking)
+            return await self._core.decide(run_id, taking)
+
+        try:
+            return await record(await read(said))
+        except PevError:
+            await record(lambda _: ())
+            raise
 
     async def ask(
         self,
         caller: Caller,
         run_id: RunId,
         brief: Brief,
-        messages: Sequence[Message],
-        tools: Sequence[ToolSpec] = (),
         *,
-        nonce: str | None = None,
-    ) -> tuple[str, Said, float]:
-        """Ask the provider in a role; give the nonce, what it said, and the seconds that it took.
+        about: str = "-",
+        messages: Sequence[Message] = (),
+        tools: Sequence[ToolSpec] = (),
+    ) -> Answer:
+        """Ask the provider in a role, in a conversation of its own or one that goes on with its `messages`.
 
         Raises ModelUnavailable where none is configured or it fails, and BudgetSpent.
         """
@@ -102,24 +101,37 @@ class Asking:
             raise ModelUnavailable(
                 "no model provider is configured", hint="Configure [provider], or use a host that samples."
             )
-        nonce = nonce or await self.begin(caller, run_id, brief)
-        begun = time.monotonic()
-        said = await self.asker.ask(
-            brief.system,
-            messages,
-            tools,
+        nonce = await self.begin(caller, run_id, brief, about=about)
+        request = Request(
+            system=brief.system,
+            messages=tuple(messages) or brief.messages,
+            tools=tuple(tools),
             max_tokens=min(_MOST_TOKENS, max(brief.max_tokens, 1)),
             limit_s=self._core.config.ask_wait_s,
         )
-        return nonce, said, time.monotonic() - begun
+        begun = time.monotonic()
+        said = await self.asker.ask(request)
+        return Answer(nonce=nonce, said=said, source=Source.PROVIDER, seconds=time.monotonic() - begun)
 
 
 def require_budget(state: RunState) -> None:
     """Raise BudgetSpent where the run's loop may ask models no more."""
     if exceeded := state.work.exceeded:
+        own = "Write the plan yourself, and call submit_plan."
+        person = "A person decides how to go on: escalate, then request_decision or `pev decide`."
         raise BudgetSpent(
             f"the budget of run {state.id} is used up: {exceeded}",
-            hint="A person decides how to go on: escalate, then request_decision or `pev decide`.",
+            hint=own if state.status is Status.DRAFTED else person,
+        )
+
+
+def _require_asked(state: RunState, role: Role, nonce: str) -> None:
+    """Raise InvalidInput unless a nonce is that of the newest question to a role."""
+    open_one = state.model_nonces.get(role, "")
+    if not open_one or not secrets.compare_digest(open_one.encode(), nonce.encode()):
+        why = "another question was put to it since" if open_one else "no question to it stands open"
+        raise InvalidInput(
+            f"no {role} was asked for this answer in run {state.id}: {why}", hint="Call the tool again."
         )
 
 

@@ -12,16 +12,16 @@ from typing import Any, Final
 import anyio
 
 from pev.core import Core
-from pev.errors import InvalidInput, PevError
+from pev.errors import InvalidInput, PevError, RunStateRefused
 from pev.events import Actor, Event, Kind, NewEvent
 from pev.gateview import view_gate
 from pev.models import Caller, Role, RunId, Scope, Source, digest_of, require_scope, run_stream
 from pev.repos import files
-from pev.roles.asker import MESSAGES, Done, Message, Results, Said, Told, ToolCall
+from pev.roles.asker import MESSAGES, Answer, Done, Message, Results, Said, Told, ToolCall
 from pev.roles.brief import Brief, brief_author
 from pev.roles.hands import HANDS
 from pev.run import RunState, Status
-from pev.stages.asking import Asking
+from pev.stages.asking import Asking, Consequence
 from pev.stages.executing import Executing
 from pev.stages.jobs import Progress
 from pev.stages.verifying import Verifying
@@ -58,8 +58,8 @@ class Authoring:
         """
         while (due := await self.due(caller, run_id, Source.PROVIDER, progress)) is not None:
             brief, messages = due
-            nonce, said, seconds = await self._asking.ask(caller, run_id, brief, messages, HANDS)
-            await self.take(caller, run_id, nonce, said, Source.PROVIDER, seconds=seconds)
+            answer = await self._asking.ask(caller, run_id, brief, messages=messages, tools=HANDS)
+            await self.take(caller, run_id, answer)
         return await self._core.state(run_id)
 
     async def due(
@@ -86,30 +86,18 @@ class Authoring:
                 return brief, messages
         return None
 
-    async def take(
-        self,
-        caller: Caller,
-        run_id: RunId,
-        nonce: str,
-        said: Said,
-        source: Source,
-        *,
-        seconds: float = 0.0,
-    ) -> RunState:
-        """Take what the author's model said, as one step with the turn that it goes on with."""
+    async def take(self, caller: Caller, run_id: RunId, answer: Answer) -> RunState:
+        """Take what the author's model said, as one step with the turn that it goes on with.
+
+        Raises RunStateRefused where that turn is over: a person has decided, or the host went on.
+        """
         require_scope(caller, Scope.EXECUTE)
         author = caller.model_copy(update={"role": Role.AUTHOR})
-        part = await self._part(said)
-        return await self._asking.take(
-            author,
-            run_id,
-            nonce,
-            said,
-            role=Role.AUTHOR,
-            source=source,
-            seconds=seconds,
-            also=lambda _: [_stepped(author, part)],
-        )
+
+        async def read(said: Said) -> Consequence:
+            return _next_step(author, await self._part(said))
+
+        return await self._asking.take(author, run_id, answer, role=Role.AUTHOR, read=read)
 
     async def has_news(self, run_id: RunId) -> bool:
         """Say whether the worktree holds something that no gate has judged."""
@@ -248,6 +236,19 @@ def _text(given: dict[str, Any], name: str, default: str | None = None) -> str:
 def _stepped(caller: Caller, part: str, begins: dict[str, Any] | None = None) -> NewEvent:
     body: dict[str, Any] = {"part": part} | ({"begins": begins} if begins is not None else {})
     return NewEvent(kind=Kind.AUTHOR_STEPPED, actor=Actor.of(caller), payload=body)
+
+
+def _next_step(caller: Caller, part: str) -> Consequence:
+    def stepping(now: RunState) -> Sequence[NewEvent]:
+        now.require(*_OPEN, to="have its author at work")
+        if now.work.turn is None:
+            raise RunStateRefused(
+                f"the author's turn in run {now.id} is over, and this answer belongs to it",
+                hint="Call run_loop again.",
+            )
+        return [_stepped(caller, part)]
+
+    return stepping
 
 
 def _count(messages: Sequence[Message]) -> int:

@@ -4,19 +4,18 @@ What comes next is read from the trail, so whoever goes on, after a crash or in 
 the record ends. People decide at the boundaries; in between nobody is needed where a model is provided.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
 import anyio
 
 from pev.core import Core
-from pev.errors import BudgetSpent, PlanInvalid, ReviewInvalid, TestsInvalid
+from pev.errors import BudgetSpent, PevError, PlanInvalid, ReviewInvalid, TestsInvalid
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import load_policy
-from pev.models import Caller, Role, RunId, Scope, Source, require_scope
+from pev.models import Caller, RunId, Scope, require_scope
 from pev.phases import ASKS, AT_WORK, JUDGES, Judge, Phase, next_judge, next_phase, used_up
-from pev.plan import find_plan
 from pev.run import RunState
 from pev.stages.asking import Asking
 from pev.stages.authoring import Authoring
@@ -32,7 +31,6 @@ from pev.work import Budget
 
 _FOR_GATE_S: Final = 86_400.0
 _POLL_S: Final = 0.5
-_TRIES: Final = 2
 
 
 class Looping:
@@ -155,7 +153,7 @@ class Looping:
         try:
             match phase:
                 case Phase.PLAN:
-                    await self._plan(caller, run_id)
+                    await self.plan_by_provider(caller, run_id)
                 case Phase.WORKTREE:
                     await self._executing.make(caller, run_id)
                 case Phase.TESTS:
@@ -188,60 +186,20 @@ class Looping:
         )
         return await self._core.decide(run_id, lambda now: [event] if now.status in AT_WORK else ())
 
-    async def _plan(self, caller: Caller, run_id: RunId) -> None:
-        """Have the provider draft the plan. An answer that is no plan is asked for once more."""
-        for left in reversed(range(_TRIES)):
-            brief = await self._planning.brief(caller, run_id)
-            nonce, said, seconds = await self._asking.ask(caller, run_id, brief, brief.messages)
-            take = partial(
-                self._asking.take,
-                caller,
-                run_id,
-                nonce,
-                said,
-                role=Role.PLANNER,
-                source=Source.PROVIDER,
-                seconds=seconds,
-            )
-            try:
-                plan = find_plan(said.text)
-            except PlanInvalid:
-                await take()
-                if not left:
-                    raise
-            else:
-                also = self._planning.submission(caller, plan, source=Source.PROVIDER, model=said.model)
-                await take(also=also)
-                return
-
     async def _tests(self, caller: Caller, run_id: RunId) -> None:
-        """Have the provider write held-out tests; where they are useless, it is asked once more."""
-        for left in reversed(range(_TRIES)):
-            try:
-                await self._testing.ask(caller, run_id)
-                break
-            except TestsInvalid:
-                if not left:
-                    raise
+        """Have the provider write held-out tests, and see what they do on the base."""
+        await _twice(partial(self._testing.ask, caller, run_id), TestsInvalid)
         await self._testing.try_on_base(caller, run_id, wait_s=_FOR_GATE_S)
 
     async def _review(self, caller: Caller, run_id: RunId) -> None:
         judge = next_judge(await self._core.state(run_id))
-        if judge is None:
-            return
-        for left in reversed(range(_TRIES)):
-            try:
-                await self._reviewing.ask(caller, run_id, judge)
-                return
-            except ReviewInvalid:
-                if not left:
-                    raise
+        if judge is not None:
+            await _twice(partial(self._reviewing.ask, caller, run_id, judge), ReviewInvalid)
 
     async def plan_by_provider(self, caller: Caller, run_id: RunId) -> RunState:
-        """Have the provider draft the plan of a run. Raises ModelUnavailable, PlanInvalid."""
+        """Have the provider draft the plan of a run. Raises ModelUnavailable, PlanInvalid, BudgetSpent."""
         require_scope(caller, Scope.PLAN)
-        await self._plan(caller, run_id)
-        return await self._core.state(run_id)
+        return await _twice(partial(self._planning.ask, caller, run_id), PlanInvalid)
 
     async def stop(self, caller: Caller, run_id: RunId) -> RunState:
         """Stop driving a run; where it stands is on record, and the next call goes on from there."""
@@ -252,3 +210,11 @@ class Looping:
             job.scope.cancel()
             await job.done.wait()
         return await self._core.state(run_id)
+
+
+async def _twice(ask: Callable[[], Awaitable[RunState]], useless: type[PevError]) -> RunState:
+    """Ask a model; where its answer is of no use, once more."""
+    try:
+        return await ask()
+    except useless:
+        return await ask()

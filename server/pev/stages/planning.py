@@ -3,7 +3,7 @@
 A plan is validated before it is recorded, and the same plan twice is one revision.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pev.core import Core
 from pev.errors import InvalidInput
@@ -13,18 +13,20 @@ from pev.git import short_ref
 from pev.models import (
     ApprovalRules,
     Caller,
+    Role,
     RunId,
     Scope,
     Source,
-    hash_json,
     new_run_id,
     require_scope,
     run_stream,
 )
-from pev.plan import Plan, parse_plan
+from pev.plan import Plan, find_plan, parse_plan
 from pev.repos.depot import Depot
+from pev.roles.asker import Answer, Said
 from pev.roles.brief import Brief, brief_planner
 from pev.run import TERMINAL, RunState, Status
+from pev.stages.asking import Asking, Consequence
 
 MAX_TASK = 10_000
 _MAX_LISTED = 400
@@ -34,8 +36,9 @@ _READ_FIRST = ("README.md", "pyproject.toml", "package.json", "CONTRIBUTING.md",
 class Planning:
     """The first stage of a run."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, asking: Asking) -> None:
         self._core = core
+        self._asking = asking
 
     async def open_run(
         self, caller: Caller, task: str, *, repo: str | None = None, base: str | None = None
@@ -93,12 +96,9 @@ class Planning:
         Raises RunStateRefused where the run is past planning.
         """
         require_scope(caller, Scope.PLAN)
-        submitting = self.submission(caller, plan, source=source, model=model)
-        return await self._core.decide(run_id, submitting)
+        return await self._core.decide(run_id, self._submission(caller, plan, source=source, model=model))
 
-    def submission(
-        self, caller: Caller, plan: Plan, *, source: Source, model: str = ""
-    ) -> Callable[[RunState], Sequence[NewEvent]]:
+    def _submission(self, caller: Caller, plan: Plan, *, source: Source, model: str) -> Consequence:
         """Give what taking a plan adds to a run; see `submit`."""
         # what is hashed and approved is what is stored: without the secrets that the trail takes out
         plan = parse_plan(self._core.trail.redactor.value(plan.model_dump(mode="json")).value)
@@ -129,27 +129,19 @@ class Planning:
 
         return submitting
 
-    async def ask_model(self, caller: Caller, run_id: RunId, brief: Brief, nonce: str) -> None:
-        """Record that a model is asked, under a nonce of ours that its answer must carry."""
-        body = {"nonce": nonce, "role": brief.role.value, "brief": hash_json([brief.system, brief.prompt])}
-        event = NewEvent(kind=Kind.MODEL_ASKED, actor=Actor.of(caller), payload=body)
-        await self._core.append(run_stream(run_id), [event])
+    async def ask(self, caller: Caller, run_id: RunId) -> RunState:
+        """Have the provider draft the plan. Raises ModelUnavailable, PlanInvalid, BudgetSpent."""
+        answer = await self._asking.ask(caller, run_id, await self.brief(caller, run_id))
+        return await self.take(caller, run_id, answer)
 
-    async def take_model_answer(
-        self, caller: Caller, run_id: RunId, nonce: str, text: str, *, source: Source, model: str
-    ) -> None:
-        """Record a model's answer, once. Raises InvalidInput if nobody asked for it."""
-        blob = await self._core.put_blob(text.encode(), "text/plain")
+    async def take(self, caller: Caller, run_id: RunId, answer: Answer) -> RunState:
+        """Take the plan that a model drafted because we asked it to. Raises PlanInvalid, InvalidInput."""
+        require_scope(caller, Scope.PLAN)
 
-        def taking(state: RunState) -> Sequence[NewEvent]:
-            if not nonce or state.model_nonce != nonce:
-                raise InvalidInput(
-                    f"no model was asked for this answer in run {run_id}", hint="Call draft_plan again."
-                )
-            body = {"nonce": nonce, "source": source.value, "model": model, "answer": blob}
-            return [NewEvent(kind=Kind.MODEL_ANSWERED, actor=Actor.of(caller), payload=body)]
+        async def read(said: Said) -> Consequence:
+            return self._submission(caller, find_plan(said.text), source=answer.source, model=said.model)
 
-        await self._core.decide(run_id, taking)
+        return await self._asking.take(caller, run_id, answer, role=Role.PLANNER, read=read)
 
 
 def _rules(policy: LoadedPolicy) -> ApprovalRules:

@@ -5,7 +5,6 @@ snapshot, or a person has decided.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from pev.account import authors_of
@@ -16,7 +15,7 @@ from pev.family import kin_of
 from pev.gateview import view_gate
 from pev.models import Caller, ObjectId, Role, RunId, Scope, Source, require_scope
 from pev.repos.depot import Depot
-from pev.roles.asker import Said
+from pev.roles.asker import Answer, Said
 from pev.roles.brief import MAX_DIFF, Brief, brief_reviewer
 from pev.roles.sight import Sight, require_role, require_sight
 from pev.roles.verdict import Judgement, check_judgement, find_judgement
@@ -77,34 +76,18 @@ class Reviewing:
     async def ask(self, caller: Caller, run_id: RunId, role: Role) -> RunState:
         """Have the provider review, in a conversation of its own. Raises ModelUnavailable, ReviewInvalid."""
         brief, tree = await self.brief(caller, run_id, role)
-        nonce = await self._asking.begin(caller, run_id, brief, about=tree)
-        nonce, said, seconds = await self._asking.ask(caller, run_id, brief, brief.messages, nonce=nonce)
-        return await self.take(caller, run_id, nonce, said, role, Source.PROVIDER, seconds=seconds)
+        answer = await self._asking.ask(caller, run_id, brief, about=tree)
+        return await self.take(caller, run_id, answer, role)
 
-    async def take(
-        self,
-        caller: Caller,
-        run_id: RunId,
-        nonce: str,
-        said: Said,
-        role: Role,
-        source: Source,
-        *,
-        seconds: float = 0.0,
-    ) -> RunState:
+    async def take(self, caller: Caller, run_id: RunId, answer: Answer, role: Role) -> RunState:
         """Take the verdict that a model gave because we asked it to, on the snapshot that it was shown."""
         require_scope(caller, Scope.VERIFY)
-        tree = self._asking.about(nonce)
-        how = partial(
-            self._asking.take, caller, run_id, nonce, said, role=role, source=source, seconds=seconds
-        )
-        try:
-            given = find_judgement(said.text)
-            keeping = await self._keeping(caller, run_id, tree, given, role, source, said.model)
-        except ReviewInvalid:
-            await how()
-            raise
-        return await how(also=keeping)
+
+        async def read(said: Said) -> Consequence:
+            given, tree = find_judgement(said.text), self._asking.about(answer.nonce)
+            return await self._keeping(caller, run_id, tree, given, role, answer.source, said.model)
+
+        return await self._asking.take(caller, run_id, answer, role=role, read=read)
 
     async def _keeping(
         self,

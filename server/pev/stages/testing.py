@@ -6,7 +6,6 @@ a gate has judged with them only a person's decision, or a new plan, makes room 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from pev.core import Core
 from pev.errors import PevError, RunStateRefused, TestsInvalid
@@ -18,7 +17,7 @@ from pev.gate.interface import GateRequest
 from pev.gate.policy import load_policy
 from pev.models import Boundary, Caller, Role, RunId, Scope, Source, require_scope
 from pev.plan import Plan
-from pev.roles.asker import Said
+from pev.roles.asker import Answer, Said
 from pev.roles.brief import Brief, brief_tester
 from pev.roles.heldout import find_source, parse_tests
 from pev.roles.sight import Sight, require_role, require_sight
@@ -74,33 +73,22 @@ class Testing:
     async def ask(self, caller: Caller, run_id: RunId) -> RunState:
         """Have the provider write the tests, in a conversation of its own. Raises ModelUnavailable."""
         require_scope(caller, Scope.VERIFY)
-        brief = await self.brief(caller, run_id)
-        nonce, said, seconds = await self._asking.ask(caller, run_id, brief, brief.messages)
-        return await self.take(caller, run_id, nonce, said, Source.PROVIDER, seconds=seconds)
+        answer = await self._asking.ask(caller, run_id, await self.brief(caller, run_id))
+        return await self.take(caller, run_id, answer)
 
-    async def take(
-        self,
-        caller: Caller,
-        run_id: RunId,
-        nonce: str,
-        said: Said,
-        source: Source,
-        *,
-        seconds: float = 0.0,
-    ) -> RunState:
+    async def take(self, caller: Caller, run_id: RunId, answer: Answer) -> RunState:
         """Take the tests that a model wrote because we asked it to. Raises TestsInvalid, InvalidInput."""
         require_scope(caller, Scope.VERIFY)
-        how = partial(
-            self._asking.take, caller, run_id, nonce, said, role=Role.TESTER, source=source, seconds=seconds
-        )
+
+        async def read(said: Said) -> Consequence:
+            return await self._keeping(caller, run_id, find_source(said.text), answer.source, said.model)
+
         try:
-            keeping = await self._keeping(caller, run_id, find_source(said.text), source, said.model)
+            return await self._asking.take(caller, run_id, answer, role=Role.TESTER, read=read)
         except TestsInvalid as exc:  # whoever asked may be the author: what the tests say is not theirs
-            await how()
             raise TestsInvalid(
                 "the tester's answer holds no tests that can be used", hint="Call draft_tests again."
             ) from (exc if caller.role is Role.TESTER else None)
-        return await how(also=keeping)
 
     async def _keeping(
         self, caller: Caller, run_id: RunId, source: str, how: Source, model: str
