@@ -34,7 +34,7 @@ from pev.run import RunState
 from pev.sandbox.interface import Sandbox
 from pev.sandbox.permits import Grants, SandboxSettings, allowance, granted
 from pev.trail.projections import unknown_run
-from pev.trail.query import TrailPage, TrailQuery
+from pev.trail.query import RunPage, TrailPage, TrailQuery
 from pev.trail.store import Trail
 
 _TRIES: Final = 20
@@ -67,15 +67,23 @@ class Core:
 
     async def runs(self, *, limit: int, open_only: bool = False) -> list[RunState]:
         """Give the newest runs that may be seen here, at most `limit`, 1 to 500."""
+        return list((await self.run_page(limit=limit, open_only=open_only)).runs)
+
+    async def run_page(self, *, limit: int, open_only: bool = False, before: str | None = None) -> RunPage:
+        """Give runs that may be seen here, the newest first; `before` is the cursor of an earlier page.
+
+        Raises InvalidInput for a limit beyond 1 to 500, or a cursor of another question.
+        """
         found: list[RunState] = []
-        cursor: str | None = None
+        cursor = before
         while True:
-            asking = partial(self.trail.runs, open_only=open_only, limit=limit, before=cursor)
+            left = limit - len(found)
+            asking = partial(self.trail.runs, open_only=open_only, limit=left, before=cursor)
             page = await anyio.to_thread.run_sync(asking)
             found += [state for state in page.runs if self._sees(state)]
             cursor = page.cursor
             if cursor is None or len(found) >= limit:
-                return found[:limit]
+                return RunPage(runs=tuple(found), cursor=cursor)
 
     async def query(self, question: TrailQuery) -> TrailPage:
         """Answer one page of a question; a tenant sees the events of its own runs, and no others."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # each stage is imported when it is first used: a server answ
     from pev.stages.authoring import Authoring
     from pev.stages.executing import Executing
     from pev.stages.looping import Looping
+    from pev.stages.monitoring import Monitoring
     from pev.stages.planning import Planning
     from pev.stages.reading import Reading
     from pev.stages.reviewing import Reviewing
@@ -65,6 +66,7 @@ class Engine:
         if tenant not in self._tenants:
             seen = Engine(self.core.within(tenant), self._jobs, self._asker)
             seen.__dict__["_gate"] = self._gate  # one gate measures for all, within the machine's cores
+            seen.__dict__["monitoring"] = self.monitoring  # and the record is one
             self._tenants[tenant] = seen
         return self._tenants[tenant]
 
@@ -162,6 +164,13 @@ class Engine:
         from pev.stages.reading import Reading
 
         return Reading(self.core)
+
+    @cached_property
+    def monitoring(self) -> "Monitoring":
+        """What can be claimed of the record now."""
+        from pev.stages.monitoring import Monitoring
+
+        return Monitoring(self.core, self._jobs)
 
     async def run(self, caller: Caller, run_id: RunId) -> RunState:
         """Give the state of a run. Raises RunUnknown."""
