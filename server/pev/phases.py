@@ -27,7 +27,7 @@ class Phase(StrEnum):
 
 ASKS: Final = frozenset({Phase.PLAN, Phase.TESTS, Phase.AUTHOR, Phase.REVIEW})
 """Phases that need a model."""
-AT_WORK: Final = (Status.EXECUTING, Status.FAILED)
+_AT_WORK: Final = (Status.EXECUTING, Status.FAILED)
 _WAITING: Final = (Status.AWAITING_ANSWERS, Status.AWAITING_APPROVAL, Status.ESCALATED)
 
 
@@ -38,15 +38,15 @@ def next_phase(state: RunState) -> Phase:
         return Phase.DONE
     if state.status in _WAITING:
         return Phase.PERSON
-    if state.status in AT_WORK:
+    if state.status in _AT_WORK:
         if not work.ready and used_up(state):
             return Phase.ESCALATE
         if "tester" in work.judges and not _has_tests(state):
-            return Phase.TESTS
+            return Phase.ESCALATE if work.exceeded else Phase.TESTS
         return Phase.GATE if work.ready else Phase.AUTHOR
     if state.status is Status.PASSED:
         if next_judge(state) is not None:
-            return Phase.REVIEW
+            return Phase.ESCALATE if work.exceeded else Phase.REVIEW
         return Phase.PERSON if state.awaits_merge_decision else Phase.SHIP
     return {Status.DRAFTED: Phase.PLAN, Status.APPROVED: Phase.WORKTREE}.get(state.status, Phase.GATE)
 

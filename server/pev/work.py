@@ -111,9 +111,10 @@ class Budget(Model):
 class Work(Model):
     """The part of a run's state that models made.
 
-    `ready` says that the author's turn is over and nothing has judged its work since. `paid` is what had been
-    spent when a person last decided: budgets count from there. `judged` is the number of the newest event
-    that ended a gate, `tried` the author's turns since a person last decided.
+    `ready` says that the author's turn is over and nothing was found against its work since: it is to be
+    judged, or it passed. `paid` is what had been spent when a person last decided: budgets count from there.
+    `judged` is the number of the newest event that ended a gate, `tried` the author's turns since a person
+    last decided.
     """
 
     held_out: HeldOut | None = None
@@ -128,7 +129,6 @@ class Work(Model):
     attempts: int | None = None
     judges: tuple[str, ...] = ()
     tried: int = 0
-    rejections: int = 0
     judged: int = -1
 
     def review_of(self, role: Role) -> Review | None:
@@ -174,9 +174,8 @@ def _tests_tried(work: Work, body: dict[str, Any]) -> Work:
 
 def _reviewed(work: Work, event: Event, body: dict[str, Any]) -> Work:
     review = Review.model_validate({**body["review"], "event": event.seq})
-    rejected = review.opinion is Opinion.REJECT
-    changes = {"ready": False, "rejections": work.rejections + 1} if rejected else {}
-    return work.model_copy(update={"reviews": (*work.reviews, review), **changes})
+    ready = work.ready and review.opinion is not Opinion.REJECT
+    return work.model_copy(update={"reviews": (*work.reviews, review), "ready": ready})
 
 
 def _stepped(work: Work, body: dict[str, Any]) -> Work:
@@ -200,10 +199,11 @@ def _worked(work: Work, body: dict[str, Any]) -> Work:
 
 def _decided(work: Work, body: dict[str, Any]) -> Work:
     changes: dict[str, Any] = {"ready": False, "paid": work.spent, "turn": None, "tried": 0}
-    if body["approval"]["verdict"] in (Verdict.RETRY.value, Verdict.ALLOW.value):
-        changes["rejections"] = 0
-    if body["approval"]["verdict"] == Verdict.ALLOW.value:
+    verdict, comment = body["approval"]["verdict"], body["approval"].get("comment", "")
+    if verdict == Verdict.ALLOW.value:
         changes["ready"] = True  # what was let through is judged again as it is
+    if verdict == Verdict.RETRY.value and not comment:
+        changes["ready"] = work.ready  # without a word to the author, what stands is judged on
     return work.model_copy(update=changes)
 
 
@@ -247,8 +247,7 @@ def work_after(work: Work, event: Event) -> Work:
         case Kind.AUTHOR_WORKED:
             return _worked(work, body)
         case Kind.GATE_FINISHED:
-            ready = work.ready and body["outcome"] == "PASSED"
-            return work.model_copy(update={"judged": event.seq, "ready": ready})
+            return work.model_copy(update={"judged": event.seq, "ready": body["outcome"] == "PASSED"})
         case Kind.DECISION_ANSWERED:
             return _decided(work, body)
         case _:

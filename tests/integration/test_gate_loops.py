@@ -106,6 +106,36 @@ async def test_a_spent_budget_escalates(user_repo: UserRepoFixture) -> None:
     assert state.work.spent.calls == 5
 
 
+@pytest.mark.parametrize(
+    ("reviewer", "comment"),
+    [([ACCEPT], ""), (["no verdict", ACCEPT], ""), ([ACCEPT], "name it better")],
+    ids=["before", "between-two-answers", "with-a-word-to-the-author"],
+)
+async def test_a_budget_that_is_spent_before_the_reviews_escalates_and_is_gone_on_from(
+    user_repo: UserRepoFixture, reviewer: list[str], comment: str
+) -> None:
+    """The change passed its gate: the person sees that, and with more to spend it is reviewed as it is."""
+    model = Script(**script(author=[writes(RIGHT), "done"], reviewer=reviewer))
+    async with looping(user_repo, model) as engine:
+        state = await engine.planning.open_run(AGENT, "Add slugify")
+        engine.core.config = config(provider={"model": "test", "max_calls": 2 + len(reviewer) - 1})
+        await engine.looping.start(AGENT, state.id, judges=["reviewer"])
+        await engine.looping.drive(AGENT, state.id, wait_s=60)
+        state = await decide(engine, state.id, APPROVE)
+        state = await _driven(engine, state)
+        question = await engine.desk.question(state.id, AGENT)
+        assert state.status is Status.ESCALATED
+        assert question is not None
+        assert "model calls" in question.text
+        assert "the gate passed" in question.text
+        tries = len(model.prompts("author"))
+        state = await decide(engine, state.id, {"decision": "retry", "comment": comment})
+        assert state.work.ready == (not comment)
+        state = await _driven(engine, state)
+    assert state.status is Status.PR_OPEN
+    assert len(model.prompts("author")) == tries + bool(comment)
+
+
 async def test_a_model_that_fails_stops_the_loop_and_the_next_call_goes_on(
     user_repo: UserRepoFixture,
 ) -> None:

@@ -9,9 +9,9 @@ from pev.events import Kind
 from pev.facts import GateState
 from pev.findings import Outcome
 from pev.models import Digest, ObjectId, Role, Source
-from pev.phases import Phase, next_phase, used_up
+from pev.phases import ASKS, Phase, next_phase, used_up
 from pev.run import FOLDED, TERMINAL, RunState, Status, fold
-from pev.work import WORKED, Opinion, Review, Spent, Work, work_after
+from pev.work import WORKED, Budget, Opinion, Review, Spent, Work, work_after
 from support.plans import event, opened
 
 
@@ -79,11 +79,20 @@ _REVIEWS = st.lists(
     tried=st.integers(0, 4),
     judges=st.sets(st.sampled_from(["tester", "reviewer", "security"])),
     reviews=_REVIEWS,
+    spent=st.integers(0, 2),
 )
 def test_nothing_ships_that_is_not_passed_and_judged_by_every_role_of_the_loop(
-    status: Status, ready: bool, tried: int, judges: set[str], reviews: list[tuple[str, str, bool]]
+    status: Status,
+    ready: bool,
+    tried: int,
+    judges: set[str],
+    reviews: list[tuple[str, str, bool]],
+    spent: int,
 ) -> None:
-    """Whatever a state holds, a phase follows; and only one state leads to a pull request."""
+    """Whatever a state holds, a phase follows; and only one state leads to a pull request.
+
+    With a budget that is used up no model is asked again once there is a plan.
+    """
     here, other = ObjectId("a" * 40), ObjectId("b" * 40)
     given_reviews = tuple(
         Review(
@@ -96,7 +105,8 @@ def test_nothing_ships_that_is_not_passed_and_judged_by_every_role_of_the_loop(
         )
         for n, (role, said, same) in enumerate(reviews)
     )
-    work = Work(ready=ready, tried=tried, judges=tuple(judges), reviews=given_reviews)
+    cost = {"spent": Spent(calls=spent), "budget": Budget(calls=2)}
+    work = Work(ready=ready, tried=tried, judges=tuple(judges), reviews=given_reviews, **cost)
     gate = GateState(attempt=1, snapshot=here, key=Digest("f" * 64), outcome=Outcome.PASSED)
     state = _state().model_copy(update={"status": status, "work": work, "gates": (gate,)})
     phase = next_phase(state)
@@ -109,5 +119,7 @@ def test_nothing_ships_that_is_not_passed_and_judged_by_every_role_of_the_loop(
     if phase is Phase.AUTHOR:
         assert status in (Status.EXECUTING, Status.FAILED)
         assert tried < state.max_attempts
+    if phase in ASKS - {Phase.PLAN}:
+        assert spent < 2
     if status in TERMINAL:
         assert phase is Phase.DONE

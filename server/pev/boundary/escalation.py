@@ -78,6 +78,8 @@ def _finding(one: Finding) -> str:
 def _ways(report: GateReport, counting: Sequence[Finding]) -> list[str]:
     held = sum(one.effect is Effect.HOLDS for one in counting)
     defects = len(counting) - held
+    if report.outcome is Outcome.PASSED:
+        return ["- the gate passed: retry goes on with it as it is, or with a comment for the author"]
     unmeasured = [one.check for one in report.checks if one.outcome is Outcome.INCONCLUSIVE]
     ways = []
     if defects:

@@ -15,7 +15,7 @@ from pev.errors import BudgetSpent, PevError, PlanInvalid, ReviewInvalid, TestsI
 from pev.events import Actor, Kind, NewEvent
 from pev.gate.policy import load_policy
 from pev.models import Caller, RunId, Scope, require_scope
-from pev.phases import ASKS, AT_WORK, JUDGES, Judge, Phase, next_judge, next_phase, used_up
+from pev.phases import ASKS, JUDGES, Judge, Phase, next_judge, next_phase, used_up
 from pev.run import RunState
 from pev.stages.asking import Asking
 from pev.stages.authoring import Authoring
@@ -167,24 +167,24 @@ class Looping:
                 case Phase.SHIP:
                     await self._shipping.open_pr(caller, run_id)
                 case _:
-                    await self.escalate(caller, run_id)
-        except BudgetSpent as exc:
-            if phase in (Phase.TESTS, Phase.AUTHOR):
-                await self.escalate(caller, run_id, exc.message)
-            else:
+                    await self._escalate(caller, run_id)
+        except BudgetSpent:  # in the middle of a phase; before a plan there is nothing to put before a person
+            if phase is Phase.PLAN:
                 raise
+            await self._escalate(caller, run_id)
 
-    async def escalate(self, caller: Caller, run_id: RunId, reason: str = "") -> RunState:
+    async def _escalate(self, caller: Caller, run_id: RunId) -> None:
         """Put a run that used up what it had before a person, with what was tried."""
-        state = await self._core.state(run_id)
-        why = reason or used_up(state) or "the loop cannot go on"
-        last = state.gates[-1].reason if state.gates else ""
-        objections = [one.summary for one in state.work.reviews[-1:] if one.objections]
-        said = "; ".join(part for part in (why, last, *objections) if part)
-        event = NewEvent(
-            kind=Kind.RUN_ESCALATED, actor=Actor.of(caller), payload={"reason": one_line(said, 1_000)}
-        )
-        return await self._core.decide(run_id, lambda now: [event] if now.status in AT_WORK else ())
+
+        def escalating(now: RunState) -> Sequence[NewEvent]:
+            if next_phase(now) is not Phase.ESCALATE:
+                return ()
+            last = now.gates[-1].reason if now.gates else ""
+            objections = [one.summary for one in now.work.reviews[-1:] if one.objections]
+            said = one_line("; ".join(part for part in (used_up(now), last, *objections) if part), 1_000)
+            return [NewEvent(kind=Kind.RUN_ESCALATED, actor=Actor.of(caller), payload={"reason": said})]
+
+        await self._core.decide(run_id, escalating)
 
     async def _tests(self, caller: Caller, run_id: RunId) -> None:
         """Have the provider write held-out tests, and see what they do on the base."""
