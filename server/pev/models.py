@@ -73,6 +73,12 @@ def run_stream(run_id: RunId) -> StreamId:
     return StreamId(f"run:{run_id}")
 
 
+def run_of_stream(stream: str) -> RunId | None:
+    """Give the run whose stream this is; None for any other stream."""
+    run = stream.removeprefix("run:")
+    return RunId(run) if run != stream else None
+
+
 def repo_stream(repo_id: RepoId) -> StreamId:
     """Name the stream of a repository."""
     return StreamId(f"repo:{repo_id}")

@@ -1,16 +1,18 @@
 """Why a line is there: from the line to run, approval, gate and merge, however it was merged."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pev.engine import Engine
-from pev.errors import Forbidden, InvalidInput, RefNotFound
+from pev.errors import Forbidden, InvalidInput, RefNotFound, RoleRefused
 from pev.events import Kind
 from pev.findings import CheckResult, GateReport, Outcome
 from pev.models import Caller, Digest, ObjectId, Role, RunId, Scope, digest_of, run_stream
+from pev.stages import explaining
 from pev.trail.explanation import Match
 from pev.trail.query import TrailQuery
 from support.clients import ERAS, Era, call, connected
@@ -161,6 +163,78 @@ async def test_what_the_forge_merged_it_as_counts(engine: Engine, user_repo: Use
     assert (found.run, found.matched_by) == (RUN, Match.MERGED_AS)
 
 
+async def test_an_earlier_commit_of_the_pull_request_counts_without_its_trailer(
+    engine: Engine, user_repo: UserRepoFixture
+) -> None:
+    """A run that is published again has two commits; a person may have merged the first by other words."""
+    first = await shipped(engine, user_repo)
+    state = await engine.core.state(RUN)
+    assert state.pr is not None
+    later = state.pr.model_copy(update={"commit": ObjectId("c" * 40), "tree": ObjectId("d" * 40)})
+    again = event(Kind.PR_OPENED, pr=later.model_dump(mode="json"), body=digest_of(b"body"))
+    trail = engine.core.trail
+    events = trail.append(run_stream(RUN), [again], expected_version=None)
+    assert events
+    tree = user_repo.git("rev-parse", f"{first}^{{tree}}").strip()
+    parent = user_repo.git("rev-parse", f"{first}^").strip()
+    bare = user_repo.git("commit-tree", tree, "-p", parent, "-m", "no trailer").strip()
+    user_repo.git("merge", "-q", "--ff-only", bare)
+
+    found = await engine.reading.explain(PERSON, PATH, last_line(user_repo))
+    assert (found.run, found.matched_by) == (RUN, Match.TREE)
+
+
+async def test_a_search_that_stops_says_so(
+    engine: Engine, user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not to have looked is not to know of none."""
+    await shipped(engine, user_repo)
+    user_repo.commit("elsewhere", {"notes.txt": "meanwhile\n"})
+    user_repo.git("merge", "-q", "--squash", "agent/00000001")
+    user_repo.git("commit", "-q", "-m", "Triple (#7)")
+    monkeypatch.setattr(explaining, "MAX_PATCHES", 0)
+
+    found = await engine.reading.explain(PERSON, PATH, last_line(user_repo))
+    assert found.run is None
+    assert "only the 0 newest were searched" in found.summary
+
+
+async def test_a_pull_request_that_was_pushed_to_after_its_gate_is_said_first(
+    engine: Engine, user_repo: UserRepoFixture
+) -> None:
+    """A reader, or a model, of the summary alone must not take the gate's word for it."""
+    await shipped(engine, user_repo, state="merged", head="e" * 40)
+    user_repo.git("merge", "-q", "--no-ff", "agent/00000001")
+
+    found = await engine.reading.explain(PERSON, PATH, last_line(user_repo))
+    assert "NOT COVERED" in found.summary
+
+
+async def test_a_name_that_git_writes_in_quotes_is_the_files_name(
+    engine: Engine, user_repo: UserRepoFixture
+) -> None:
+    name = 'say "hi" ü.txt'
+    user_repo.commit("odd", {name: "one\n"})
+
+    assert (await engine.reading.explain(PERSON, name, 1)).origin.path == name
+
+
+@pytest.mark.parametrize("when", ["99999999999999999", "253402300800"])
+async def test_a_time_that_no_calendar_has_is_no_obstacle(
+    engine: Engine, user_repo: UserRepoFixture, when: str
+) -> None:
+    """Whoever makes a commit writes its time."""
+    user_repo.commit("late", {"late.txt": "one\n"})
+    raw = user_repo.git("cat-file", "commit", "HEAD")
+    stamp = re.sub(r"(author .*> )[0-9]+", rf"\g<1>{when}", raw)
+    (user_repo.path / "raw").write_text(stamp, encoding="utf-8")
+    made = user_repo.git("hash-object", "-t", "commit", "-w", "--literally", "raw").strip()
+    user_repo.git("update-ref", "HEAD", made)
+
+    found = await engine.reading.explain(PERSON, "late.txt", 1)
+    assert (found.origin.commit, found.origin.at) == (made, "")
+
+
 async def test_a_trailer_alone_is_no_evidence(engine: Engine, user_repo: UserRepoFixture) -> None:
     """Anyone can write one, to lend an approval to another change."""
     await shipped(engine, user_repo)
@@ -218,6 +292,16 @@ async def test_who_may_not_audit_is_not_told(engine: Engine) -> None:
     caller = Caller(principal="x", role=Role.AUTHOR, scopes=frozenset({Scope.READ}))
     with pytest.raises(Forbidden):
         await engine.reading.explain(caller, PATH, 1)
+
+
+async def test_a_role_that_does_not_see_the_trail_gets_no_proof_of_it(engine: Engine) -> None:
+    """A proof holds an event and its payload: a reviewer is to judge the change, not who made it."""
+    await engine.reading.explain(PERSON, PATH, 1)
+    reviewer = Caller(principal="x", role=Role.REVIEWER, scopes=frozenset({Scope.AUDIT}))
+    with pytest.raises(RoleRefused):
+        await engine.reading.prove(reviewer, 0)
+    with pytest.raises(RoleRefused):
+        await engine.reading.checkpoint(reviewer)
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -6,8 +6,10 @@ message is a hint that anyone can write, and is never more.
 """
 
 import re
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 import anyio
 
@@ -16,16 +18,19 @@ from pev.errors import CommandFailed, InvalidInput, RefNotFound, RunUnknown
 from pev.events import Event, Kind
 from pev.facts import Approval
 from pev.findings import GateReport
-from pev.models import ASSURANCE_OF, ObjectId, RunId, run_stream
+from pev.models import ASSURANCE_OF, ObjectId, RepoId, RunId, run_of_stream, run_stream
 from pev.plan import check_repo_path
 from pev.repos.depot import Depot
 from pev.run import RunState
 from pev.text import harmless, one_line
 from pev.trail.explanation import Decided, Explanation, Judged, Match, Origin
+from pev.trail.query import MAX_LIMIT, TrailQuery
 
-MAX_RUNS: Final = 500
 MAX_PATCHES: Final = 50
+"""How many runs' changes are compared with a commit's; each takes two calls of git."""
 _TRAILER: Final = re.compile(r"^PEV-Run: ([0-9a-f]{8})\s*$", re.MULTILINE)
+_ESCAPED: Final = re.compile(r"\\([abtnvfr\"\\]|[0-7]{3})")
+_ESCAPES: Final = dict(zip('abtnvfr"\\', '\a\b\t\n\v\f\r"\\', strict=True))
 _BLAMED: Final = re.compile(r"([0-9a-f]{40,64}) ([0-9]+) [0-9]+")
 
 
@@ -36,6 +41,14 @@ class _Commit:
     author: str
     at: str
     message: str
+
+
+class _Found(NamedTuple):
+    """The run that a commit is of, and by what; `is_partial` says that not every run was looked at."""
+
+    state: RunState | None
+    match: Match
+    is_partial: bool = False
 
 
 async def explain(core: Core, repo: str | None, path: str, line: int, rev: str = "HEAD") -> Explanation:
@@ -57,10 +70,10 @@ async def explain(core: Core, repo: str | None, path: str, line: int, rev: str =
             "subject": one_line(commit.message.split("\n")[0]),
         }
     )
-    state, matched = await _run_of(core, depot, origin.commit, commit)
-    if state is None:
-        return Explanation(summary=_without_run(origin, matched), origin=origin, matched_by=matched)
-    return await _explained(core, state, origin, matched)
+    found = await _run_of(core, depot, origin.commit, commit)
+    if found.state is None:
+        return Explanation(summary=_without_run(origin, found), origin=origin, matched_by=found.match)
+    return await _explained(core, found.state, origin, found.match)
 
 
 async def _origin(depot: Depot, commit: ObjectId, path: str, line: int) -> Origin:
@@ -80,13 +93,20 @@ async def _origin(depot: Depot, commit: ObjectId, path: str, line: int) -> Origi
     text = next((one[1:] for one in rest if one.startswith("\t")), "")
     return Origin(
         commit=ObjectId(blamed[1]),
-        path=named.removeprefix("filename "),
+        path=_unquoted(named.removeprefix("filename ")),
         line=int(blamed[2]),
         text=one_line(text, 500),
         author="",
         at="",
         subject="",
     )
+
+
+def _unquoted(name: str) -> str:
+    """Read a file's name as git writes it: in quotes, with escapes, where it has odd characters."""
+    if not name.startswith('"'):
+        return name
+    return _ESCAPED.sub(lambda one: _ESCAPES.get(one[1]) or chr(int(one[1], 8)), name[1:-1])
 
 
 async def _read(depot: Depot, oid: ObjectId) -> _Commit:
@@ -104,29 +124,54 @@ async def _read(depot: Depot, oid: ObjectId) -> _Commit:
 
 
 def _at(when: str) -> str:
-    from datetime import UTC, datetime
+    """Write a commit's time; empty if it is none, or one that no calendar has: anyone can write one."""
+    try:
+        return datetime.fromtimestamp(int(when.split(" ")[0]), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return ""
 
-    seconds = when.split(" ")[0]
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat() if seconds.isdigit() else ""
+
+async def _run_of(core: Core, depot: Depot, oid: ObjectId, commit: _Commit) -> _Found:
+    """Find the run whose record says that a commit is its own, or was made of its own."""
+    hinted = tuple(dict.fromkeys(RunId(one) for one in _TRAILER.findall(commit.message)))
+    recorded: dict[Match, list[RunId]] = {}
+    for text in (oid, commit.tree):
+        async for event in _pull_requests(core, depot.repo.id, text):
+            run = run_of_stream(event.stream)
+            if run is not None:
+                recorded.setdefault(_match(event, oid, commit.tree), []).append(run)
+    for match in (Match.COMMIT, Match.MERGED_AS, Match.TREE):
+        for one in sorted(recorded.get(match, ()), key=lambda run: run not in hinted):
+            state = await _known(core, one)
+            if state is not None:
+                return _Found(state, match)
+    found = await _same_change(core, depot, oid, commit, hinted)
+    none = Match.TRAILER if hinted else Match.NONE
+    return found if found.state is not None else found._replace(match=none)
 
 
-async def _run_of(core: Core, depot: Depot, oid: ObjectId, commit: _Commit) -> tuple[RunState | None, Match]:
-    hinted = dict.fromkeys(RunId(one) for one in _TRAILER.findall(commit.message))
-    named = [state for state in [await _known(core, one) for one in hinted] if state is not None]
-    others = [state for state in await core.runs(limit=MAX_RUNS) if state.id not in hinted]
-    own = [state for state in [*named, *others] if state.repo == depot.repo.id and state.pr is not None]
-    for state in own:
-        if oid in await _commits(core, state, is_hinted=state.id in hinted):
-            return state, Match.COMMIT
-        if state.pr is not None and state.pr.merge_commit == oid:
-            return state, Match.MERGED_AS
-    for state in own:
-        if state.pr is not None and state.pr.tree == commit.tree:
-            return state, Match.TREE
-    same = await _same_change(depot, oid, commit, own)
-    if same is not None:
-        return same, Match.PATCH
-    return None, Match.TRAILER if hinted else Match.NONE
+async def _pull_requests(core: Core, repo: RepoId, text: str | None = None) -> AsyncIterator[Event]:
+    """Give what is recorded of a repository's pull requests, the newest first; `text` stands in it."""
+    kinds = (Kind.PR_OPENED, Kind.PR_SYNCED)
+    question: TrailQuery | None = TrailQuery(
+        repo=repo, kinds=kinds, text=text, newest_first=True, limit=MAX_LIMIT
+    )
+    while question is not None:
+        page = await core.query(question)
+        for event in page.events:
+            yield event
+        question = question.model_copy(update={"cursor": page.cursor}) if page.cursor else None
+
+
+def _match(event: Event, oid: str, tree: str) -> Match:
+    pr: dict[str, Any] = (event.payload or {}).get("pr", {})
+    if event.kind is Kind.PR_OPENED and pr.get("commit") == oid:
+        return Match.COMMIT
+    if event.kind is Kind.PR_SYNCED and pr.get("merge_commit") == oid:
+        return Match.MERGED_AS
+    if event.kind is Kind.PR_OPENED and pr.get("tree") == tree:
+        return Match.TREE
+    return Match.NONE
 
 
 async def _known(core: Core, run_id: RunId) -> RunState | None:
@@ -136,25 +181,38 @@ async def _known(core: Core, run_id: RunId) -> RunState | None:
         return None
 
 
-async def _commits(core: Core, state: RunState, *, is_hinted: bool) -> set[str]:
-    """Give the commits that a run was published as; earlier ones are looked up where a trailer names it."""
-    newest = {state.pr.commit} if state.pr else set()
-    if not is_hinted:
-        return {str(one) for one in newest}
-    events = await anyio.to_thread.run_sync(core.trail.read, run_stream(state.id))
-    opened = [event for event in events if event.kind is Kind.PR_OPENED and event.payload]
-    return {str(one) for one in newest} | {str((one.payload or {})["pr"]["commit"]) for one in opened}
+async def _same_change(
+    core: Core, depot: Depot, oid: ObjectId, commit: _Commit, hinted: Sequence[RunId]
+) -> _Found:
+    """Find the run whose whole change is the one that a commit made, as after a squash or a rebase.
+
+    Looks at runs that the commit's message names, then at the newest.
+    """
+    wanted = await _patch_id(depot, commit.parent, oid) if commit.parent else None
+    if wanted is None:
+        return _Found(None, Match.NONE)
+    seen: set[RunId] = set()
+    async for run in _candidates(core, depot.repo.id, hinted):
+        if run in seen:
+            continue
+        if len(seen) >= MAX_PATCHES:
+            return _Found(None, Match.NONE, is_partial=True)
+        seen.add(run)
+        state = await _known(core, run)
+        if state is None or state.repo != depot.repo.id or state.pr is None:
+            continue
+        if await _patch_id(depot, state.base_commit, state.pr.commit) == wanted:
+            return _Found(state, Match.PATCH)
+    return _Found(None, Match.NONE)
 
 
-async def _same_change(depot: Depot, oid: ObjectId, commit: _Commit, runs: list[RunState]) -> RunState | None:
-    """Find the run whose whole change is the one that a commit made, as after a squash or a rebase."""
-    if commit.parent is None:
-        return None
-    wanted = await _patch_id(depot, commit.parent, oid)
-    for state in runs[:MAX_PATCHES] if wanted else ():
-        if state.pr is not None and await _patch_id(depot, state.base_commit, state.pr.commit) == wanted:
-            return state
-    return None
+async def _candidates(core: Core, repo: RepoId, hinted: Sequence[RunId]) -> AsyncIterator[RunId]:
+    for named in hinted:
+        yield named
+    async for event in _pull_requests(core, repo):
+        run = run_of_stream(event.stream)
+        if run is not None:
+            yield run
 
 
 async def _patch_id(depot: Depot, old: str, new: str) -> str | None:
@@ -245,11 +303,14 @@ def _judged(state: RunState, report: GateReport | None) -> Judged | None:
     )
 
 
-def _without_run(origin: Origin, matched: Match) -> str:
+def _without_run(origin: Origin, found: _Found) -> str:
     commit = f"commit {origin.commit[:12]} ({origin.subject}) by {origin.author}"
-    if matched is Match.TRAILER:
+    if found.match is Match.TRAILER:
         return f"{commit} names a run in a trailer; the trail does not confirm that it is that run's change"
-    return f"{commit} is of no run that this trail knows"
+    said = f"{commit} is of no run that this trail knows"
+    if found.is_partial:
+        return f"{said}; only the {MAX_PATCHES} newest were searched for a squash or rebase of their change"
+    return said
 
 
 def _summary(said: Explanation) -> str:
@@ -265,4 +326,5 @@ def _summary(said: Explanation) -> str:
         if said.pull_request_state == "merged"
         else (said.pull_request_state or "never shipped")
     )
-    return f"run {said.run} ({one_line(said.task, 120)}),{step}: {approved}; gate {gate}; {merged}"
+    loud = f"; {said.warning}" if said.warning else ""
+    return f"run {said.run} ({one_line(said.task, 120)}),{step}: {approved}; gate {gate}; {merged}{loud}"

@@ -267,11 +267,13 @@ class Reading:
         Raises WitnessRefused, TrailCorrupt where witnesses saw another history, and ConfigInvalid.
         """
         require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
         return await anyio.to_thread.run_sync(lambda: self._notary.checkpoint(witnessed=witnessed))
 
     async def prove(self, caller: Caller, seq: int, *, payload: bool = True, witnessed: bool = False) -> str:
         """Write a proof of one event that stands alone, and record that it was given. Raises EventUnknown."""
         require_scope(caller, Scope.AUDIT)
+        require_sight(caller, Sight.TRAIL)
         number = _number(seq)
         await self._core.event(number)
         proof = await anyio.to_thread.run_sync(

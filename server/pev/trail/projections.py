@@ -4,21 +4,18 @@ They are written in the transaction of the append, from the event alone, and can
 """
 
 import sqlite3
-from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
 from pev.errors import RunUnknown, TrailCorrupt
 from pev.events import Event, Kind
-from pev.models import Digest, RunId, hash_json
+from pev.models import Digest, RunId, hash_json, run_of_stream
 from pev.run import TERMINAL, Approval, RunState, apply_event
 from pev.trail.facets import Sighting, findings_of, tags_of
 from pev.trail.log import all_events
-from pev.trail.schema import PROJECTIONS
 
-_RUN: Final = "run:"
 _REPO: Final = "repo:"
 _KEPT_STATES: Final = 1_000
 REVISION: Final = 1
@@ -46,7 +43,7 @@ class Projector:
 
     def apply(self, event: Event) -> None:
         """Take one event in. Raises TrailCorrupt if its run cannot take it."""
-        run = RunId(event.stream.removeprefix(_RUN)) if event.stream.startswith(_RUN) else None
+        run = run_of_stream(event.stream)
         repo = event.stream.removeprefix(_REPO) if event.stream.startswith(_REPO) else None
         if run is not None:
             repo = self._advance(run, event)
@@ -152,34 +149,6 @@ def rebuild(connection: sqlite3.Connection) -> int:
     projector.flush()
     connection.execute("INSERT INTO shape VALUES (?)", (shape(),))
     return count
-
-
-def differences(stored: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[str]:
-    """Name the rows in which stored projections differ from those made anew."""
-    for table, key in PROJECTIONS.items():
-        names = ", ".join(key)
-        query = " ".join(["SELECT", names, ", * FROM", table, "ORDER BY", names])
-        theirs, ours = stored.execute(query), fresh.execute(query)
-        has, wants = theirs.fetchone(), ours.fetchone()
-        while has is not None or wants is not None:
-            at, wanted_at = _place(has, len(key)), _place(wants, len(key))
-            if at < wanted_at:
-                yield f"{table} has {has[: len(key)]}, which no event gives"
-            elif wanted_at < at:
-                yield f"{table} lacks {wants[: len(key)]}"
-            elif has != wants:
-                yield f"{table} says otherwise of {has[: len(key)]} than the log"
-            has, wants = (
-                theirs.fetchone() if at <= wanted_at else has,
-                ours.fetchone() if wanted_at <= at else wants,
-            )
-
-
-def _place(row: tuple[Any, ...] | None, width: int) -> list[tuple[int, Any]]:
-    """Give a row's place in SQLite's order of values: numbers, text, bytes; no row comes after all."""
-    if row is None:
-        return [(3, 0)]
-    return [(2 if isinstance(one, bytes) else int(isinstance(one, str)), one) for one in row[:width]]
 
 
 def _fault(exc: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pev.errors import TrailCorrupt
 from pev.events import Kind
-from pev.models import RunId
+from pev.models import run_of_stream
 from pev.run import FOLDED, TERMINAL, RunState, apply_event
 from pev.trail.facets import PATH_FIELD, base_tags, findings_of, payload_tags
 from pev.trail.log import event_of
@@ -127,7 +127,7 @@ class Retelling:
         return numbers
 
     def _take_findings(self, one: Checked) -> None:
-        run = one.stream.removeprefix(_RUN) if one.stream.startswith(_RUN) else None
+        run = run_of_stream(one.stream)
         for nth, found in enumerate(findings_of(one.payload)):
             row = (one.seq, nth, run, found.path, found.fingerprint, found.model_dump_json())
             while self._stored is not None and self._stored[:2] < row[:2]:
@@ -172,7 +172,7 @@ class Retelling:
                 raise _CannotFollow(seq, f"it cannot follow in {stream.replace(':', ' ')}: {why}") from exc
             if event.kind is Kind.DECISION_ANSWERED:
                 one = state.approvals[-1]
-                row = (seq, RunId(stream.removeprefix(_RUN)), one.principal, one.model_dump_json())
+                row = (seq, state.id, one.principal, one.model_dump_json())
                 self._compare("approvals", _AN_APPROVAL, row)
         if state is None:
             raise _CannotFollow(run.opened, f"stream {stream} does not begin with {Kind.RUN_OPENED}")

@@ -1,7 +1,7 @@
 """The tables of the trail in SQLite, their version, and the check that nobody changed them.
 
-`events`, `nodes` and `blobs` are the record. The other tables are projections, which `PROJECTIONS` names:
-they can be emptied and filled again from the record. `shape` says by which rules they were filled.
+`events`, `nodes` and `blobs` are the record. The other tables are projections: they can be emptied and filled
+again from the record. `shape` says by which rules they were filled.
 """
 
 import sqlite3
@@ -62,13 +62,6 @@ _PROJECTED: Final = (
     "CREATE INDEX approvals_by_principal ON approvals (principal)",
     "CREATE TABLE shape (hash TEXT NOT NULL)",
 )
-PROJECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "runs": ("run",),
-    "tags": ("tag", "seq"),
-    "findings": ("seq", "nth"),
-    "approvals": ("seq",),
-}
-"""Each projection, and the columns of its key."""
 
 
 def ensure_schema(connection: sqlite3.Connection, path: str) -> None:
@@ -106,12 +99,6 @@ def roll_back(connection: sqlite3.Connection) -> None:
     """Undo a transaction that is still open; after a commit there is none."""
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def make_projections(connection: sqlite3.Connection) -> None:
-    """Make empty projections in another database, to compare with."""
-    for statement in _PROJECTED:
-        connection.execute(statement)
 
 
 def schema_faults(connection: sqlite3.Connection) -> list[str]:
