@@ -19,6 +19,8 @@ from support.trail_events import event
 from support.witness import LocalWitness, serving
 
 pytestmark = pytest.mark.needs_host
+TEXT = "example.org/pev\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+"""What a checkpoint of another log says."""
 
 
 @pytest.fixture
@@ -40,6 +42,12 @@ def trail(tmp_path: Path) -> Iterator[Trail]:
 
 def notary_of(trail: Trail, ring: Keyring, *witnesses: LocalWitness, needed: int = 1) -> Notary:
     return Notary(trail, ring, witnesses=[Witness(one.key, one.url) for one in witnesses], needed=needed)
+
+
+def roll_back(folder: Path, trail: Trail) -> None:
+    with opened_raw(folder / "trail.sqlite3") as file:
+        cut(file, 20)
+    trail.rebuild()
 
 
 def grow(trail: Trail) -> None:
@@ -100,9 +108,7 @@ def test_a_log_that_was_rolled_back_is_told_by_its_witness(
     """The one thing that a file cannot prove of itself."""
     notary = notary_of(trail, ring, witness)
     notary.checkpoint(witnessed=True)
-    with opened_raw(tmp_path / "trail.sqlite3") as file:
-        cut(file, 20)
-    trail.rebuild()
+    roll_back(tmp_path, trail)
     assert trail.verify().intact
 
     with pytest.raises(TrailCorrupt, match="rolled back or forked"):
@@ -115,9 +121,7 @@ def test_a_log_that_was_forked_is_told_by_its_witness(
     """Grown again beyond what was cut off: only the roots differ."""
     notary = notary_of(trail, ring, witness)
     notary.checkpoint(witnessed=True)
-    with opened_raw(tmp_path / "trail.sqlite3") as file:
-        cut(file, 20)
-    trail.rebuild()
+    roll_back(tmp_path, trail)
     for _ in range(20):
         grow(trail)
 
@@ -175,8 +179,7 @@ def test_a_cosignature_by_another_key_or_of_another_text_does_not_count(
     trail: Trail, ring: Keyring, witness: LocalWitness
 ) -> None:
     other = LocalWitness(name=witness.name, seed=b"o" * 32)
-    text = "example.org/pev\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
-    for line in (other.cosign(text), witness.cosign(text)):
+    for line in (other.cosign(TEXT), witness.cosign(TEXT)):
         witness.forced = (200, "text/plain", line.encode())
         with pytest.raises(WitnessRefused):
             notary_of(trail, ring, witness).checkpoint(witnessed=True)
@@ -184,12 +187,17 @@ def test_a_cosignature_by_another_key_or_of_another_text_does_not_count(
 
 def test_a_cosignature_is_bound_to_its_time(witness: LocalWitness) -> None:
     """A witness says when it saw the log; nobody can make that later or earlier."""
-    text = "example.org/pev\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
-    value = parse_note(f"{text}\n{witness.cosign(text)}").signatures[0].value
+    value = parse_note(f"{TEXT}\n{witness.cosign(TEXT)}").signatures[0].value
     later = (int.from_bytes(value[:8], "big") + 1).to_bytes(8, "big") + value[8:]
 
     with pytest.raises(ProofInvalid):
-        parse_note(f"{text}\n{signature_line(witness.key, later)}\n").signers([witness.key])
+        parse_note(f"{TEXT}\n{signature_line(witness.key, later)}\n").signers([witness.key])
+
+
+def test_a_checkpoint_that_nobody_could_have_seen_is_not_given_for_one(trail: Trail, ring: Keyring) -> None:
+    """Who asks for witnesses where none is configured must not get a checkpoint that looks like it."""
+    with pytest.raises(InvalidInput, match="no witness is configured"):
+        notary_of(trail, ring, needed=0).checkpoint(witnessed=True)
 
 
 def test_a_logs_key_is_no_witnesss_key() -> None:

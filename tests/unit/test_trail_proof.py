@@ -14,7 +14,7 @@ from pev.trail.faults import FaultKind
 from pev.trail.keyring import Keyring
 from pev.trail.merkle import proves_consistency
 from pev.trail.notary import Notary, verify_against
-from pev.trail.notes import parse_note
+from pev.trail.notes import SignerKey, parse_note
 from pev.trail.proof import parse_proof, verify_proof
 from pev.trail.store import Trail
 from support.tampering import small_trail
@@ -148,3 +148,14 @@ def test_any_bytes_are_a_proof_or_are_refused(data: bytes) -> None:
     for given_bytes in (data, b"c2sp.org/tlog-proof@v1\n" + data):
         with pytest.raises(InvalidInput):
             parse_proof(given_bytes)
+
+
+def test_a_key_is_recorded_once_however_many_were_before_it(trail: Trail, notary: Notary) -> None:
+    """A log of many rotations must not tell of its newest key again at every checkpoint."""
+    old = [SignerKey("example.org/pev", bytes([n // 256, n % 256]) * 16).verifier for n in range(501)]
+    events = [event(Kind.TRAIL_KEY, vkey=str(key), change="added") for key in old]
+    trail.append(SERVER_STREAM, events, expected_version=None)
+
+    size = notary.checkpoint().checkpoint.head.size
+    assert notary.checkpoint().checkpoint.head.size == size
+    assert notary.known_keys()[:501] == tuple(old)

@@ -4,7 +4,7 @@ Which keys have signed, and what witnesses saw, are events of the log itself: a 
 that tells of its own key. What a checkpoint kept elsewhere is worth is `verify`'s business.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,10 +64,12 @@ class Notary:
         """Sign the log as it is now, with all keys of the ring; `witnessed` asks the witnesses too.
 
         Raises WitnessRefused if fewer of them cosign than the operator demands, TrailCorrupt where these say
-        that the log was rolled back or forked, and ConfigInvalid for a key file that cannot be used.
+        that the log was rolled back or forked, ConfigInvalid for a key file that cannot be used, and
+        InvalidInput if witnesses are to be asked and there is none.
         """
-        keys = self._keyring.keys()
-        self._record_keys(keys)
+        if witnessed and not self._witnesses:
+            raise InvalidInput("no witness is configured", hint="Name one in trail.witnesses.")
+        keys = self.signers()
         return self._sign(keys, self._trail.head(), witnessed=witnessed)
 
     def prove(self, seq: int, *, payload: bool = True, witnessed: bool = False) -> str:
@@ -91,9 +93,7 @@ class Notary:
 
     def signing_keys(self) -> tuple[VerifierKey, ...]:
         """Give the verifier keys of those that sign now, the newest first, once they are on record."""
-        keys = self._keyring.keys()
-        self._record_keys(keys)
-        return tuple(key.verifier for key in keys)
+        return tuple(key.verifier for key in self.signers())
 
     def signers(self) -> tuple[SignerKey, ...]:
         """Give the keys that sign now, the newest first, once they are on record."""
@@ -127,9 +127,7 @@ class Notary:
         checkpoint = Checkpoint(keys[0].name, head)
         text = checkpoint.text()
         lines = [key.sign(text) for key in keys]
-        if not witnessed or not self._witnesses:
-            if witnessed and self._needed:
-                raise InvalidInput("no witness is configured", hint="Name one in trail.witnesses.")
+        if not witnessed:
             return SignedHead(write_note(text, lines), checkpoint, {})
         found = ask_witnesses(
             self._witnesses,
@@ -172,9 +170,12 @@ class Notary:
             events = [_key_event(vkey, "added", actor) for vkey in new]
             self._trail.append(SERVER_STREAM, events, expected_version=None)
 
-    def _key_events(self) -> list[tuple[str, str]]:
-        question = TrailQuery(kinds=(Kind.TRAIL_KEY,), limit=MAX_LIMIT)
-        return [_vkey_of(event) for event in self._trail.query(question).events if event.payload]
+    def _key_events(self) -> Iterator[tuple[str, str]]:
+        question: TrailQuery | None = TrailQuery(kinds=(Kind.TRAIL_KEY,), limit=MAX_LIMIT)
+        while question is not None:
+            page = self._trail.query(question)
+            yield from (_vkey_of(event) for event in page.events if event.payload)
+            question = question.model_copy(update={"cursor": page.cursor}) if page.cursor else None
 
 
 def verify_against(
