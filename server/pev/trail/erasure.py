@@ -6,6 +6,7 @@ no event then tells of: both happen in one transaction.
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -22,7 +23,8 @@ from pev.trail.query import first_at
 MAX_AT_ONCE: Final = 10_000
 _WIPE: Final = "UPDATE events SET payload = NULL, salt = x'' WHERE seq = ?"
 _OLD: Final = "SELECT t.seq FROM tags t JOIN events e ON e.seq = t.seq WHERE t.tag = ? AND t.seq < ?"
-_NAMES_IT: Final = "SELECT 1 FROM events WHERE payload LIKE ? LIMIT 1"
+_LEFT: Final = "SELECT payload FROM events WHERE payload IS NOT NULL"
+_DIGEST: Final = re.compile("(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 NEVER: Final = frozenset({*FOLDED, Kind.PAYLOAD_ERASED, Kind.TRAIL_KEY, Kind.POLICY_TRUSTED})
 """Kinds whose payloads are needed as long as the log, or their run, is."""
 
@@ -106,15 +108,9 @@ def _forget_repo(connection: sqlite3.Connection, events: Sequence[Event]) -> Non
 
 
 def _wipe_blobs(connection: sqlite3.Connection, events: Iterable[Event]) -> list[Digest]:
-    gone: list[Digest] = []
-    for digest in sorted({one for event in events for one in _digests(event)}):
-        if connection.execute(_NAMES_IT, (f"%{digest}%",)).fetchone() is None:
-            deleted = connection.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
-            if deleted.rowcount:
-                gone.append(Digest(digest))
-    return gone
-
-
-def _digests(event: Event) -> set[str]:
-    written = json.dumps(event.payload)
-    return {part for part in written.split('"') if len(part) == 64 and not part.strip("0123456789abcdef")}
+    """Take out the blobs that `events` named and no other event names, in one pass through the log."""
+    named = {one for event in events for one in _DIGEST.findall(json.dumps(event.payload))}
+    for (payload,) in connection.execute(_LEFT) if named else ():
+        named.difference_update(_DIGEST.findall(payload))
+    delete = "DELETE FROM blobs WHERE digest = ?"
+    return [Digest(one) for one in sorted(named) if connection.execute(delete, (one,)).rowcount]
