@@ -107,6 +107,22 @@ def test_a_log_that_grew_writes_only_what_is_new(tmp_path: Path) -> None:
     assert (folder / "tile/0/000").stat().st_mtime_ns == written["tile/0/000"]
 
 
+def test_a_tile_of_a_publishing_that_was_broken_off_is_not_taken_for_one_of_this_log(tmp_path: Path) -> None:
+    """Written before the checkpoint that never was, by a log that has other events there now."""
+    with Trail.open(tmp_path / "trail.sqlite3") as trail:
+        grow(trail, 10)
+        publish(trail, tmp_path / "key", tmp_path / "fresh")
+        bundles = [path for path in files(tmp_path / "fresh") if path.startswith("tile/")]
+        for name in bundles:
+            wrong = tmp_path / "web" / name
+            wrong.parent.mkdir(parents=True, exist_ok=True)
+            wrong.write_bytes(bytes((tmp_path / "fresh" / name).stat().st_size))
+        publish(trail, tmp_path / "key", tmp_path / "web")
+    assert bundles
+    for name in bundles:
+        assert (tmp_path / "web" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+
+
 def test_a_log_that_is_no_continuation_is_not_published_over_another(tmp_path: Path) -> None:
     """Who rolled the log back must not make the published one forget it, too."""
     folder = tmp_path / "tiles"

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from pev.errors import PevError, TrailCorrupt
 from pev.events import Kind
-from pev.models import RepoId, RunId, repo_stream, run_stream
+from pev.models import SERVER_STREAM, RepoId, RunId, repo_stream, run_stream
 from pev.trail.faults import FaultKind
-from pev.trail.log import SqlNodes, event_of, payload_digest
-from pev.trail.merkle import append_leaf, leaf_hash
+from pev.trail.log import event_of, payload_digest
 from pev.trail.store import Trail
 from support.tampering import cut, kinds, opened_raw, plant_tree, small_trail, verify
 from support.trail_events import event, opened
@@ -29,6 +28,17 @@ def path(tmp_path: Path) -> Path:
 def file(path: Path) -> Iterator[sqlite3.Connection]:
     with opened_raw(path) as connection:
         yield connection
+
+
+def plant_payload(file: sqlite3.Connection, seq: int, payload: bytes) -> None:
+    """Give an event another payload, with everything around it."""
+    envelope, salt = file.execute(
+        "SELECT CAST(envelope AS BLOB), salt FROM events WHERE seq = ?", (seq,)
+    ).fetchone()
+    old = event_of(envelope, None).payload_digest
+    forged = envelope.replace(old.encode(), payload_digest(salt, payload).encode())
+    file.execute("UPDATE events SET envelope = ?, payload = ? WHERE seq = ?", (forged, payload.decode(), seq))
+    plant_tree(file)
 
 
 def test_a_cut_tail_is_only_seen_against_a_checkpoint(path: Path, file: sqlite3.Connection) -> None:
@@ -71,12 +81,7 @@ def test_a_history_that_was_written_anew_is_only_seen_against_a_checkpoint(
     file.execute(
         "UPDATE events SET envelope = CAST(replace(envelope, 'claude-code', 'cursor') AS BLOB) WHERE seq = 5"
     )
-    file.execute("DELETE FROM nodes")
-    nodes = SqlNodes(file)
-    for seq, envelope in file.execute(
-        "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
-    ).fetchall():
-        append_leaf(nodes, seq, leaf_hash(envelope))
+    plant_tree(file)
 
     with Trail.open(path) as trail:
         assert trail.verify().intact
@@ -135,16 +140,27 @@ def test_a_payload_that_its_run_cannot_take_is_found_in_a_tree_that_fits(
     path: Path, file: sqlite3.Connection
 ) -> None:
     """An approval that was forged with everything around it must still make sense as a run."""
-    envelope, salt = file.execute("SELECT CAST(envelope AS BLOB), salt FROM events WHERE seq = 4").fetchone()
-    old = event_of(envelope, None).payload_digest
-    forged = envelope.replace(old.encode(), payload_digest(salt, b"{}").encode())
-    file.execute("UPDATE events SET envelope = ?, payload = '{}' WHERE seq = 4", (forged,))
-    plant_tree(file)
+    plant_payload(file, 4, b"{}")
 
     report = verify(path)
 
     assert kinds(report) == {FaultKind.CHANGED: [4]}
     assert "cannot follow in run 00000001" in report.faults[0].detail
+
+
+def test_an_erasure_that_tells_nonsense_in_a_tree_that_fits_excuses_nothing(
+    path: Path, file: sqlite3.Connection
+) -> None:
+    """It is a report, not an exception, whatever stands where the erased events belong."""
+    with Trail.open(path) as trail:
+        (told,) = trail.append(SERVER_STREAM, [event(Kind.PAYLOAD_ERASED, events=[])], expected_version=0)
+    file.execute("UPDATE events SET payload = NULL, salt = x'' WHERE seq = 28")
+    plant_payload(file, told.seq, b'{"blobs":7,"events":28}')
+
+    assert kinds(verify(path))[FaultKind.PAYLOAD_MISSING] == [28]
+    with Trail.open(path) as trail:
+        step = trail.step(trail.watch(trail.head(size=28)))
+    assert FaultKind.PAYLOAD_MISSING in {fault.kind for fault in step.faults}
 
 
 def test_many_faults_are_counted_and_the_first_are_shown(path: Path, file: sqlite3.Connection) -> None:

@@ -77,6 +77,11 @@ class Checked(NamedTuple):
     payload: dict[str, Any] | None
     data: bytes
 
+    def told(self, name: str) -> list[Any]:
+        """Give a list of the payload; none for one that is of another form, or was erased."""
+        value = (self.payload or {}).get(name)
+        return value if isinstance(value, list) else []
+
 
 def batches(connection: sqlite3.Connection, start: int = 0, stop: int = _END) -> Iterator[Batch]:
     """Give the rows start..stop in order, some thousands at a time."""

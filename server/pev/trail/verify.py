@@ -41,8 +41,6 @@ _EVIDENCE: Final = {
     Kind.PR_OPENED.value.encode(): ("body", "evidence"),
 }
 """Which fields of which events name blobs. Not those of tool calls: there a caller could name anything."""
-
-
 _ERASED: Final = Kind.PAYLOAD_ERASED.value.encode()
 
 
@@ -203,9 +201,9 @@ class _Examination:
 
     def _take_in(self, one: Checked, retelling: Retelling) -> None:
         """Project an event that is whole, and note which blobs it names."""
-        if one.kind == _ERASED and one.payload is not None:
-            self._told_events.update(seq for seq in one.payload.get("events", ()) if type(seq) is int)
-            self._told_blobs.update(map(str, one.payload.get("blobs", ())))
+        if one.kind == _ERASED:
+            self._told_events.update(seq for seq in one.told("events") if type(seq) is int)
+            self._told_blobs.update(map(str, one.told("blobs")))
         if one.kind in _EVIDENCE and one.payload is not None:
             for digest in _evidence_in(one.kind, one.payload):
                 self._evidence.setdefault(digest, one.seq)

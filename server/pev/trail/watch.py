@@ -91,8 +91,8 @@ class Watch:
         grown.extend(batch.leaves)
 
     def _hear(self, one: Checked | None, faults: "_Faults") -> None:
-        if one is not None and one.kind == _ERASED and one.payload is not None:
-            faults.told.update(seq for seq in one.payload.get("events", ()) if type(seq) is int)
+        if one is not None and one.kind == _ERASED:
+            faults.told.update(seq for seq in one.told("events") if type(seq) is int)
 
 
 class _Faults:
