@@ -1,6 +1,6 @@
 """Signed decisions, with real keys: only an allowed key's signature on exactly this decision counts."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +19,20 @@ from support.repos import UserRepoFixture
 from support.signers import SIGNED, KeyHolder
 
 LIST: Final = ".pev/allowed_signers"
-Signs = Callable[[str], str]
 
 
 @pytest.fixture
 def ada(tmp_path: Path) -> KeyHolder:
     """A person whose key the tests allow."""
     return KeyHolder.make(tmp_path)
+
+
+@pytest.fixture
+async def engine(user_repo: UserRepoFixture, ada: KeyHolder) -> AsyncIterator[Engine]:
+    """An engine over a repository whose policy wants a signature of that person."""
+    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
+    async with engine_at(user_repo.path) as one:
+        yield one
 
 
 async def _waiting(engine: Engine, **changes: Any) -> RunId:
@@ -63,14 +70,12 @@ async def _is_refused(engine: Engine, run_id: RunId, signature: str, why: str, *
 
 
 async def test_a_signature_of_an_allowed_key_approves_and_says_whose_it_was(
-    user_repo: UserRepoFixture, ada: KeyHolder
+    engine: Engine, ada: KeyHolder
 ) -> None:
-    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
-    async with engine_at(user_repo.path) as engine:
-        run_id = await _waiting(engine)
-        text = await engine.desk.text_to_sign(run_id, APPROVE)
-        state = await _give(engine, run_id, ada.sign(text))
-        (event,) = await _events(engine, run_id, Kind.DECISION_ANSWERED)
+    run_id = await _waiting(engine)
+    text = await engine.desk.text_to_sign(run_id, APPROVE)
+    state = await _give(engine, run_id, ada.sign(text))
+    (event,) = await _events(engine, run_id, Kind.DECISION_ANSWERED)
     approval = state.approvals[0]
     assert state.status is Status.APPROVED
     assert (approval.channel, approval.principal) == (Channel.SIGNATURE, "signer:ada@example.invalid")
@@ -83,14 +88,10 @@ async def test_a_signature_of_an_allowed_key_approves_and_says_whose_it_was(
     assert event.actor.principal == PERSON.principal
 
 
-async def test_the_text_holds_all_that_the_approval_is_bound_to(
-    user_repo: UserRepoFixture, ada: KeyHolder
-) -> None:
-    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
-    async with engine_at(user_repo.path) as engine:
-        run_id = await _waiting(engine)
-        question = await engine.desk.question(run_id, AGENT)
-        text = await engine.desk.text_to_sign(run_id, {"decision": "approve", "comment": "go\u202eod"})
+async def test_the_text_holds_all_that_the_approval_is_bound_to(engine: Engine, ada: KeyHolder) -> None:
+    run_id = await _waiting(engine)
+    question = await engine.desk.question(run_id, AGENT)
+    text = await engine.desk.text_to_sign(run_id, {"decision": "approve", "comment": "go\u202eod"})
     assert question is not None
     for part in (run_id, question.nonce, question.binding, question.shown, '"approve"', "go\\u202eod"):
         assert part in text
@@ -98,17 +99,15 @@ async def test_the_text_holds_all_that_the_approval_is_bound_to(
 
 
 async def test_no_other_channel_approves_where_the_policy_wants_a_signature(
-    user_repo: UserRepoFixture, ada: KeyHolder
+    engine: Engine, ada: KeyHolder
 ) -> None:
-    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
-    async with engine_at(user_repo.path) as engine:
-        run_id = await _waiting(engine)
-        question = await engine.desk.question(run_id, AGENT)
-        assert question is not None
-        for channel in (Channel.HOST_FORM, Channel.TERMINAL, Channel.PAGE):
-            with pytest.raises(DecisionInvalid, match="wants an approval that is signed"):
-                await engine.desk.answer(run_id, question.nonce, APPROVE, channel=channel, caller=PERSON)
-        await _is_refused(engine, run_id, "", "no SSH signature")
+    run_id = await _waiting(engine)
+    question = await engine.desk.question(run_id, AGENT)
+    assert question is not None
+    for channel in (Channel.HOST_FORM, Channel.TERMINAL, Channel.PAGE):
+        with pytest.raises(DecisionInvalid, match="wants an approval that is signed"):
+            await engine.desk.answer(run_id, question.nonce, APPROVE, channel=channel, caller=PERSON)
+    await _is_refused(engine, run_id, "", "no SSH signature")
 
 
 @pytest.mark.parametrize(
@@ -133,41 +132,35 @@ async def test_a_key_that_is_not_allowed_now_and_for_this_signs_nothing(
 
 
 async def test_an_unknown_key_another_text_and_garbage_are_refused(
-    user_repo: UserRepoFixture, ada: KeyHolder, tmp_path: Path
+    engine: Engine, ada: KeyHolder, tmp_path: Path
 ) -> None:
     eve = KeyHolder.make(tmp_path, "eve@example.invalid")
-    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
-    async with engine_at(user_repo.path) as engine:
-        run_id = await _waiting(engine)
-        text = await engine.desk.text_to_sign(run_id, APPROVE)
-        good = ada.sign(text)
-        lines = good.splitlines()
-        await _is_refused(engine, run_id, eve.sign(text), "not an allowed signer now")
-        await _is_refused(engine, run_id, ada.sign(text.replace("approve", "reject")), "not one on this")
-        await _is_refused(
-            engine, run_id, good, "not one on this", raw={"decision": "approve", "comment": "and more"}
+    run_id = await _waiting(engine)
+    text = await engine.desk.text_to_sign(run_id, APPROVE)
+    good = ada.sign(text)
+    lines = good.splitlines()
+    await _is_refused(engine, run_id, eve.sign(text), "not an allowed signer now")
+    await _is_refused(engine, run_id, ada.sign(text.replace("approve", "reject")), "not one on this")
+    await _is_refused(
+        engine, run_id, good, "not one on this", raw={"decision": "approve", "comment": "and more"}
+    )
+    for broken in ("x", "\n".join([lines[0], "AAAA", lines[-1]]), good * 60, f"{lines[0]}\n{lines[-1]}"):
+        await _is_refused(engine, run_id, broken, "no SSH signature")
+    assert (await _give(engine, run_id, good)).status is Status.APPROVED
+
+
+async def test_a_signature_is_for_one_revision_of_one_run_once(engine: Engine, ada: KeyHolder) -> None:
+    first, second = await _waiting(engine), await _waiting(engine)
+    signature = ada.sign(await engine.desk.text_to_sign(first, APPROVE))
+    await _is_refused(engine, second, signature, "not one on this decision")
+    await engine.planning.submit(AGENT, first, plan(goal="Something else"), source=Source.HOST_SUBMITTED)
+    await _is_refused(engine, first, signature, "not one on this decision")
+    good = ada.sign(await engine.desk.text_to_sign(first, APPROVE))
+    assert (await _give(engine, first, good)).status is Status.APPROVED
+    with pytest.raises(DecisionInvalid, match="no open question"):
+        await engine.desk.answer(
+            first, "x", APPROVE, channel=Channel.SIGNATURE, caller=PERSON, signature=good
         )
-        for broken in ("x", "\n".join([lines[0], "AAAA", lines[-1]]), good * 60, f"{lines[0]}\n{lines[-1]}"):
-            await _is_refused(engine, run_id, broken, "no SSH signature")
-        assert (await _give(engine, run_id, good)).status is Status.APPROVED
-
-
-async def test_a_signature_is_for_one_revision_of_one_run_once(
-    user_repo: UserRepoFixture, ada: KeyHolder
-) -> None:
-    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
-    async with engine_at(user_repo.path) as engine:
-        first, second = await _waiting(engine), await _waiting(engine)
-        signature = ada.sign(await engine.desk.text_to_sign(first, APPROVE))
-        await _is_refused(engine, second, signature, "not one on this decision")
-        await engine.planning.submit(AGENT, first, plan(goal="Something else"), source=Source.HOST_SUBMITTED)
-        await _is_refused(engine, first, signature, "not one on this decision")
-        good = ada.sign(await engine.desk.text_to_sign(first, APPROVE))
-        assert (await _give(engine, first, good)).status is Status.APPROVED
-        with pytest.raises(DecisionInvalid, match="no open question"):
-            await engine.desk.answer(
-                first, "x", APPROVE, channel=Channel.SIGNATURE, caller=PERSON, signature=good
-            )
 
 
 async def test_the_operators_list_wins_over_the_repositorys(
@@ -227,14 +220,12 @@ async def test_answers_to_open_questions_are_signed_too(user_repo: UserRepoFixtu
     assert state.revision.plan.answers[0].answer == "latin"
 
 
-async def test_a_signed_text_may_hold_no_secret(user_repo: UserRepoFixture, ada: KeyHolder) -> None:
+async def test_a_signed_text_may_hold_no_secret(engine: Engine, ada: KeyHolder) -> None:
     """It is kept word for word, so that anybody can verify it again."""
     token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
-    user_repo.commit("policy", {"pev.toml": SIGNED, LIST: ada.allowed()})
-    async with engine_at(user_repo.path) as engine:
-        run_id = await _waiting(engine)
-        with pytest.raises(DecisionInvalid, match="looks like a secret"):
-            await engine.desk.text_to_sign(run_id, {"decision": "approve", "comment": f"use {token}"})
+    run_id = await _waiting(engine)
+    with pytest.raises(DecisionInvalid, match="looks like a secret"):
+        await engine.desk.text_to_sign(run_id, {"decision": "approve", "comment": f"use {token}"})
 
 
 async def test_another_kind_of_key_signs_too_and_a_pattern_names_nobody(
