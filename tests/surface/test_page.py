@@ -1,5 +1,6 @@
 """The page over plain HTTP: who is let in, what a form must carry, and what stands nowhere."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ import pytest
 
 from pev.models import RunId, Source
 from pev_server.web.markup import tag, text
+from pev_server.web.parts import diff
 from pev_server.web.presence import Presence, find_page
 from support.cli import pev
 from support.clients import APPROVE, call, connected
@@ -179,3 +181,39 @@ def test_a_page_is_known_only_while_its_process_lives_and_a_person_came_in(tmp_p
     (tmp_path / "page.json").chmod(0o600)
     (tmp_path / "page.json").write_text('{"url": "http://127.0.0.1:3/"}', "utf-8")
     assert find_page(tmp_path) is None
+
+
+def _classes(shown: str) -> list[tuple[str, str]]:
+    return re.findall(r'<span(?: class="(\w+)")?>(.*?)</span>\n', shown)
+
+
+def test_a_line_of_a_change_is_what_git_says_it_is() -> None:
+    """No break inside a line, and no text that looks like a header, hides what is added or removed."""
+    patch = (
+        "diff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n"
+        "-- drop table\n+++ import os\n+a\u2028b\n same\r\n"
+    )
+    shown = diff(patch)
+    assert _classes(shown)[5:] == [
+        ("del", "-- drop table"),
+        ("add", "+++ import os"),
+        ("add", "+a" + text("\u2028") + "b"),
+        ("", " same"),
+    ]
+    assert "+2 -1" in shown
+
+
+def test_what_follows_a_cut_belongs_to_no_file_and_begins_with_a_whole_line() -> None:
+    """The end of a line after the cut can be made to look like the header of another file."""
+    patch = "diff --git a/x b/x\n@@ -1 +1 @@\n+a\n[... 12 bytes cut out ...]\ndiff --git a/fake b/fake\n+b\n"
+    shown = diff(patch)
+    assert "fake" not in shown
+    assert "<summary><code>[... 12 bytes cut out ...] and then the rest of a file</code>" in shown
+    assert ("add", "+b") in _classes(shown)
+
+
+def test_of_a_long_file_the_rest_is_counted() -> None:
+    shown = diff("diff --git a/x b/x\n@@ -0,0 +1,9 @@\n" + "+x\n" * 9, most=5)
+    assert "6 more lines of this file are not shown." in shown
+    assert "+9 -0" in shown
+    assert len(_classes(shown)) == 5

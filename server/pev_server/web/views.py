@@ -6,15 +6,14 @@ from typing import Final
 from pev.boundary.dossier import Dossier
 from pev.boundary.escalation import weighing
 from pev.boundary.question import FormField, Question
-from pev.findings import Effect, Finding, GateReport
+from pev.findings import GateReport
 from pev.models import Boundary, Verdict
-from pev.plan import Change, Plan
 from pev.run import RunState
 from pev.text import one_line
 from pev_server.web.layout import document
 from pev_server.web.markup import Markup, join, tag
+from pev_server.web.parts import NOTHING, badge, change, diff, finding, headed, moment, place_of, whole_plan
 
-_NOTHING: Final = Markup("")
 _LABELS: Final[dict[Boundary, dict[Verdict, str]]] = {
     Boundary.PLAN: {
         Verdict.APPROVE: "Approve this plan",
@@ -50,12 +49,12 @@ def list_page(states: Sequence[RunState], *, base: str, who: str) -> str:
             tag("td", tag("a", one_line(state.task, 160), href=f"{base}runs/{state.id}")),
             tag("td", state.repo_name),
             tag("td", state.status.value.replace("_", " ")),
-            tag("td", state.updated_at[:16].replace("T", " ")),
+            tag("td", moment(state.updated_at)),
         )
         for state in states
     ]
-    head = tag("tr", [tag("th", name) for name in ("task", "repository", "stands at", "since (UTC)")])
-    table = tag("table", head, rows) if rows else tag("p", "No run waits for a person.")
+    table = headed(("task", "repository", "stands at", "since (UTC)"), rows)
+    table = table if rows else tag("p", "No run waits for a person.")
     return document(
         "Runs that wait", tag("h1", "Runs that wait for you"), tag("section", table), base=base, who=who
     )
@@ -86,48 +85,17 @@ def _plan(found: Dossier) -> list[Markup]:
     if newest is None:
         return []
     title = f"Plan, revision {newest.revision}"
-    whole = _whole_plan(newest.plan)
+    whole = whole_plan(newest.plan)
     if found.since is None or not found.changes:
         return [tag("section", tag("h2", title), whole)]
     changed = tag(
         "section",
         tag("h2", f"{title}: what changed since revision {found.since}"),
         tag("p", tag("strong", "Goal. "), newest.plan.goal),
-        [_change(one) for one in found.changes],
+        [change(one) for one in found.changes],
         tag("details", tag("summary", "The whole plan"), whole),
     )
     return [changed]
-
-
-def _change(one: Change) -> Markup:
-    was = tag("span", "- ", one.before, class_="was") if one.before is not None else _NOTHING
-    now = tag("span", "+ ", one.after, class_="now") if one.after is not None else _NOTHING
-    return join(tag("p", tag("strong", one.name)), was, now)
-
-
-def _whole_plan(plan: Plan) -> Markup:
-    steps = [
-        tag(
-            "tr",
-            tag("td", tag("code", step.id)),
-            tag("td", tag("span", step.risk.value, class_=f"badge {step.risk.value}")),
-            tag("td", step.description),
-            tag("td", [tag("div", tag("code", path)) for path in step.files_touched]),
-        )
-        for step in plan.steps
-    ]
-    head = tag("tr", [tag("th", name) for name in ("step", "risk", "what", "files")])
-    answers = [tag("li", f"{one.question} → {one.answer}") for one in plan.answers]
-    return join(
-        tag("p", tag("strong", "Goal. "), plan.goal),
-        tag("p", tag("strong", "Approach. "), plan.approach),
-        tag("p", tag("strong", "Not part of it")),
-        tag("ul", [tag("li", one) for one in plan.non_goals]),
-        tag("table", head, steps),
-        tag("p", tag("strong", "Done when")),
-        tag("ul", [tag("li", one.description) for one in plan.acceptance_criteria]),
-        join(tag("p", tag("strong", "Answered")), tag("ul", answers)) if answers else _NOTHING,
-    )
 
 
 def _gate(report: GateReport) -> Markup:
@@ -135,24 +103,14 @@ def _gate(report: GateReport) -> Markup:
         tag(
             "tr",
             tag("td", check.check),
-            tag("td", tag("span", check.outcome.value, class_=f"badge {check.outcome.value}")),
+            tag("td", badge(check.outcome.value)),
             tag("td", check.reason),
         )
         for check in report.checks
     ]
-    told = [_finding(one) for one in weighing(report)]
-    findings = join(tag("p", tag("strong", "Findings")), tag("ul", told)) if told else _NOTHING
-    outcome = tag("span", report.outcome.value, class_=f"badge {report.outcome.value}")
-    return tag("section", tag("h2", "Gate ", outcome), tag("table", checks), findings)
-
-
-def _place(one: Finding) -> str:
-    return f"{one.path}:{one.line}" if one.line else one.path or "-"
-
-
-def _finding(one: Finding) -> Markup:
-    held = " (held)" if one.effect is Effect.HOLDS else ""
-    return tag("li", tag("code", f"{one.check}/{one.rule}{held} {_place(one)}"), " ", one.message)
+    told = [finding(one) for one in weighing(report)]
+    findings = join(tag("p", tag("strong", "Findings")), tag("ul", told)) if told else NOTHING
+    return tag("section", tag("h2", "Gate ", badge(report.outcome.value)), tag("table", checks), findings)
 
 
 def _ask(question: Question, found: Dossier, action: str, csrf: str, unsigned: str) -> Markup:
@@ -195,7 +153,7 @@ def _decision(question: Question, found: Dossier) -> Markup:
     ]
     comment = next(field for field in question.fields if field.name == "comment")
     return join(
-        _ticks(found.report) if Verdict.ALLOW in question.verdicts and found.report else _NOTHING,
+        _ticks(found.report) if Verdict.ALLOW in question.verdicts and found.report else NOTHING,
         tag("label", f"Comment: {comment.description}", for_="comment"),
         tag("textarea", id="comment", name="comment", rows="3", maxlength="10000"),
         tag("div", buttons, class_="row"),
@@ -207,25 +165,16 @@ def _ticks(report: GateReport) -> Markup:
         tag(
             "label",
             tag("input", type="checkbox", name="findings", value=one.fingerprint),
-            tag("span", tag("code", f"{one.check}/{one.rule} {_place(one)}"), " ", one.message),
+            tag("span", tag("code", f"{one.check}/{one.rule} {place_of(one)}"), " ", one.message),
             class_="tick",
         )
         for one in weighing(report)
     ]
-    return join(tag("p", tag("strong", "Let through on this snapshot")), *ticks) if ticks else _NOTHING
+    return join(tag("p", tag("strong", "Let through on this snapshot")), *ticks) if ticks else NOTHING
 
 
-def _diff(diff: str) -> Markup:
-    if not diff:
-        return _NOTHING
-    lines = [join(tag("span", line, class_=_class_of(line)), "\n") for line in diff.splitlines()]
-    return tag("section", tag("h2", "The change that was judged"), tag("pre", lines))
-
-
-def _class_of(line: str) -> str | None:
-    if line.startswith(("diff ", "index ", "--- ", "+++ ")):
-        return "file"
-    return {"+": "add", "-": "del", "@": "hunk"}.get(line[:1])
+def _diff(text: str) -> Markup:
+    return tag("section", tag("h2", "The change that was judged"), diff(text)) if text else NOTHING
 
 
 def _history(found: Dossier) -> Markup:
@@ -237,5 +186,5 @@ def _history(found: Dossier) -> Markup:
         )
         for one in found.history
     ]
-    head = tag("tr", [tag("th", name) for name in ("event", "time (UTC)", "kind", "who", "what")])
-    return tag("section", tag("h2", "What happened, the newest first"), tag("table", head, rows))
+    table = headed(("event", "time (UTC)", "kind", "who", "what"), rows)
+    return tag("section", tag("h2", "What happened, the newest first"), table)
