@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # each stage is imported when it is first used: a server answ
     from pev.stages.monitoring import Monitoring
     from pev.stages.planning import Planning
     from pev.stages.reading import Reading
+    from pev.stages.recounting import Recounting
     from pev.stages.reviewing import Reviewing
     from pev.stages.shipping import Shipping
     from pev.stages.testing import Testing
@@ -171,6 +172,13 @@ class Engine:
         from pev.stages.monitoring import Monitoring
 
         return Monitoring(self.core, self._jobs)
+
+    @cached_property
+    def recounting(self) -> "Recounting":
+        """Runs as an auditor reads them."""
+        from pev.stages.recounting import Recounting
+
+        return Recounting(self.core, self.reading)
 
     async def run(self, caller: Caller, run_id: RunId) -> RunState:
         """Give the state of a run. Raises RunUnknown."""
