@@ -54,11 +54,16 @@ async def passed(user_repo: UserRepoFixture) -> RunId:
     return state.id
 
 
-def killed_after(seconds: float, repo: Path, run: RunId) -> bool:
-    """Start a server that ships, and kill it some time after it began; say whether it was done before."""
+def shipping(repo: Path, run: RunId) -> subprocess.Popen[str]:
+    """Start a server that ships a run."""
     argv = [sys.executable, "-m", "support.ship_driver", str(repo), run]
     env = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen(argv, cwd=repo.parent, env=env, stdout=subprocess.PIPE, text=True) as child:
+    return subprocess.Popen(argv, cwd=repo.parent, env=env, stdout=subprocess.PIPE, text=True)
+
+
+def killed_after(seconds: float, repo: Path, run: RunId) -> bool:
+    """Start a server that ships, and kill it some time after it began; say whether it was done before."""
+    with shipping(repo, run) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "begun\n"
         time.sleep(seconds)
@@ -93,6 +98,18 @@ async def test_a_server_killed_while_it_ships_leaves_one_pull_request(
     forge: ForgeFixture, user_repo: UserRepoFixture, tmp_path: Path
 ) -> None:
     await shipped_with_kills(user_repo, forge, tmp_path / "far.git", 3)
+
+
+async def test_two_servers_that_ship_at_once_open_one_pull_request(
+    forge: ForgeFixture, user_repo: UserRepoFixture, tmp_path: Path
+) -> None:
+    """Each would make a commit of its own, a second later than the other's."""
+    run = await passed(user_repo)
+    with shipping(user_repo.path, run) as one, shipping(user_repo.path, run) as other:
+        said = [child.communicate()[0] for child in (one, other)]
+
+    assert said == ["begun\ndone\n"] * 2
+    await check(user_repo, forge, tmp_path / "far.git", run)
 
 
 @pytest.mark.slow

@@ -64,11 +64,11 @@ def is_locked(path: Path) -> bool:
 
 
 @asynccontextmanager
-async def locked(path: Path, *, limit_s: float) -> AsyncIterator[bool]:
+async def locked(path: Path, *, limit_s: float, passing: bool = False) -> AsyncIterator[bool]:
     """Hold the lock of `path` for the body; wait for it at most `limit_s` seconds.
 
-    Gives True if an earlier holder died or was cancelled within: what it was at may be half done. Raises
-    CommandTimedOut that names the holder.
+    Gives True if an earlier holder died or was cancelled within: what it was at may be half done. A `passing`
+    lock's file is removed afterwards. Raises CommandTimedOut that names the holder.
     """
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -85,6 +85,8 @@ async def locked(path: Path, *, limit_s: float) -> AsyncIterator[bool]:
             raise
         os.ftruncate(fd, 0)
     finally:
+        if passing:
+            path.unlink(missing_ok=True)
         os.close(fd)
 
 

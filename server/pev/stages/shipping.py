@@ -1,6 +1,7 @@
 """Shipping: a pull request for exactly the snapshot that passed. Never a merge."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from pev.account import obstacles
 from pev.core import Core
@@ -14,11 +15,15 @@ from pev.forge.select import forge_of
 from pev.gate.policy import load_policy
 from pev.models import Caller, ObjectId, RunId, Scope, require_scope
 from pev.repos.depot import Depot
+from pev.repos.lock import locked
 from pev.repos.notes import keep_note
 from pev.run import RunState, Status
 from pev.stages.evidence import gather, verifier_keys
 from pev.stages.executing import worktree_of
 from pev.stages.verifying import Verifying
+
+_OTHERS_S: Final = 600.0
+"""The longest wait for another process that ships the same run."""
 
 
 class Shipping:
@@ -35,6 +40,13 @@ class Shipping:
         snapshot finds the pull request that is there.
         """
         require_scope(caller, Scope.SHIP)
+        await self._core.state(run_id)
+        lock = self._core.config.state_dir / "shipping" / f"{run_id}.lock"
+        # two calls at once would make two commits of one snapshot
+        async with locked(lock, limit_s=_OTHERS_S, passing=True):
+            return await self._open(caller, run_id)
+
+    async def _open(self, caller: Caller, run_id: RunId) -> tuple[RunState, str]:
         state = await self._core.state(run_id)
         state.require(Status.PASSED, Status.PR_OPEN, to="open a pull request")
         if state.awaits_merge_decision:
