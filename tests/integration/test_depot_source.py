@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pev.errors import RepoUnusable
-from pev.repos.source import RUN_MARK, git_version, locate, remote_url, uncommitted
+from pev.repos.source import RUN_MARK, git_version, locate, open_for_reading, remote_url, uncommitted
 from support.depots import commit_of
 from support.hostile import photograph
 from support.repos import UserRepoFixture
@@ -94,6 +94,9 @@ async def test_a_shallow_or_partial_clone_is_refused(user_repo: UserRepoFixture,
     user_repo.git("clone", "-q", "--filter=blob:none", url, str(tmp_path / "partial"))
     with pytest.raises(RepoUnusable, match="is a partial clone"):
         await locate(tmp_path / "partial")
+    with pytest.raises(RepoUnusable, match="is a partial clone"):
+        await open_for_reading(tmp_path / "partial")
+    await open_for_reading(tmp_path / "shallow")
 
 
 async def test_a_detached_head_is_described_as_such(user_repo: UserRepoFixture) -> None:

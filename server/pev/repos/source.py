@@ -138,10 +138,10 @@ async def locate(path: Path) -> UserRepo:
     )
 
 
-def open_for_reading(path: Path) -> Git:
+async def open_for_reading(path: Path) -> Git:
     """Give the git directory of any repository, also a bare or a shallow one, to read commits of it.
 
-    Raises RepoUnusable if there is none at or above `path`.
+    Raises RepoUnusable if there is none at or above `path`, or a partial clone: to read one is to fetch.
     """
     try:
         found = enclosing_checkout(path.expanduser().absolute().resolve(strict=True))
@@ -149,7 +149,10 @@ def open_for_reading(path: Path) -> Git:
         raise _unusable(path, f"cannot be opened: {exc}", "Name a folder that exists.") from exc
     if found is None:
         raise _unusable(path, "is not in a git repository", "Name a repository.")
-    return Git(_find_git_dir(found)[0] if os.path.lexists(found / ".git") else found)
+    git_dir = _find_git_dir(found)[0] if os.path.lexists(found / ".git") else found
+    lines, _ = await _describe(found, git_dir)
+    await _refuse_partial(found, Path(lines[2]).resolve())
+    return Git(git_dir)
 
 
 async def _describe(root: Path, git_dir: Path) -> tuple[list[str], bool]:

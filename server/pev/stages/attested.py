@@ -35,7 +35,7 @@ async def verify_commit(
     The evidence is the note on the commit, or the one that is given. Raises EvidenceInvalid or ProofInvalid
     where it does not hold for exactly this commit, RefNotFound, RepoUnusable.
     """
-    git = open_for_reading(path)
+    git = await open_for_reading(path)
     commit, tree = await _find(git, rev)
     run, snapshot = await _told(git, commit)
     if snapshot != tree:
