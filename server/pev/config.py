@@ -231,9 +231,13 @@ class Config(BaseSettings):
     trail: TrailSettings = TrailSettings()
 
     @model_validator(mode="after")
-    def _no_command_sees_the_key(self) -> Self:
-        if self.provider is not None and self.provider.key_env in self.pass_env:
-            raise ValueError(f"pass_env names {self.provider.key_env}, which holds the provider's key")
+    def _no_command_sees_a_credential(self) -> Self:
+        held: dict[str | None, str] = {self.forge.token_env: "the forge's credential"}
+        if self.provider is not None:
+            held[self.provider.key_env] = "the provider's key"
+        for name in self.pass_env:
+            if name in held:
+                raise ValueError(f"pass_env names {name}, which holds {held[name]}")
         return self
 
     @field_validator("repos")
@@ -243,12 +247,6 @@ class Config(BaseSettings):
             if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
                 raise ValueError(f"repository name {name!r} has other characters than a-z 0-9 - _ .")
         return repos
-
-    @model_validator(mode="after")
-    def _no_command_sees_the_token(self) -> Self:
-        if self.forge.token_env in self.pass_env:
-            raise ValueError(f"pass_env names {self.forge.token_env}, the forge's credential")
-        return self
 
     @property
     def worktrees(self) -> Path:

@@ -41,6 +41,8 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ('[repos]\n"a b/c" = "/x"\n', "a b/c"),
         ('sandbox = "off"\n', "sandbox"),
         ("not toml", "cannot be read"),
+        ('pass_env = ["PEV_FORGE_TOKEN"]\n', "PEV_FORGE_TOKEN, which holds the forge's credential"),
+        ('pass_env = ["A_KEY"]\n[provider]\nmodel = "openai:x"\nkey_env = "A_KEY"\n', "the provider's key"),
     ],
 )
 def test_a_fault_is_named_with_its_file(
