@@ -7,7 +7,7 @@ id, the log the rest.
 import logging
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import anyio
@@ -17,13 +17,14 @@ from pydantic import ValidationError
 
 from pev.errors import InvalidInput, PevError, RunUnknown
 from pev.events import Actor, Kind, NewEvent
-from pev.models import SERVER_STREAM, RunId, digest_of, run_stream
+from pev.models import RUN_ID, SERVER_STREAM, Role, RunId, digest_of, run_stream
 from pev_server.deps import get_caller, get_engine
+from pev_server.telemetry import name_run
 
 log = logging.getLogger("pev.server")
 _MAX_ARGUMENT: Final = 300
-_HIDDEN: Final = {"submit_tests": frozenset({"source"})}
-"""Arguments that nobody who reads the trail may see."""
+_TESTERS: Final = frozenset({"draft_tests", "submit_tests"})
+"""Tools whose arguments may hold held-out tests, under whatever name a model puts them."""
 
 
 def describe(error: PevError) -> str:
@@ -79,20 +80,27 @@ class QuietWhereMapped(logging.Filter):
         return not isinstance(root_of(error), PevError | FastMCPError | ValidationError)
 
 
-def shorten_arguments(arguments: Mapping[str, Any], hidden: Collection[str] = ()) -> dict[str, Any]:
-    """Cut long texts of a call's arguments, and all `hidden` ones, to digest and size, for the trail."""
+def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Cut what is long among a call's arguments to digest and size, for the trail."""
     out: dict[str, Any] = {}
     for name, value in arguments.items():
-        if (
-            name not in hidden
-            and isinstance(value, str | int | float | bool | None)
-            and len(str(value)) <= _MAX_ARGUMENT
-        ):
-            out[name] = value
+        if isinstance(value, str | int | float | bool | None) and len(str(value)) <= _MAX_ARGUMENT:
+            out[name[:_MAX_ARGUMENT]] = value
         else:
             data = str(value).encode("utf-8", "replace")
-            out[name] = {"sha256": digest_of(data), "size_bytes": len(data)}
+            out[name[:_MAX_ARGUMENT]] = {"sha256": digest_of(data), "size_bytes": len(data)}
     return out
+
+
+def _recorded(tool: str, role: Role, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the trail keeps of a call's arguments; of a tester's nothing that its author may not read."""
+    if tool not in _TESTERS and role is not Role.TESTER:
+        return shorten_arguments(arguments)
+    run_id = arguments.get("run_id")
+    known = {"run_id": run_id} if isinstance(run_id, str) and RUN_ID.fullmatch(run_id) else {}
+    rest = {name: value for name, value in arguments.items() if name not in known}
+    data = str(rest).encode("utf-8", "replace")
+    return known | {"withheld": {"sha256": digest_of(data), "size_bytes": len(data)}}
 
 
 def _opened_run(result: Any) -> str | None:
@@ -142,14 +150,14 @@ class ErrorsAndTrail(Middleware):
             raise PromptError(map_error(exc)[1], log_level=logging.DEBUG) from exc
 
     async def _record(self, message: Any, result: Any, outcome: str, seconds: float) -> None:
-        arguments = message.arguments or {}
+        arguments, caller = message.arguments or {}, get_caller()
         body = {
             "tool": message.name,
-            "arguments": shorten_arguments(arguments, _HIDDEN.get(message.name, ())),
+            "arguments": _recorded(message.name, caller.role, arguments),
             "outcome": outcome,
             "seconds": round(seconds, 4),
         }
-        event = NewEvent(kind=Kind.TOOL_CALLED, actor=Actor.of(get_caller()), payload=body)
+        event = NewEvent(kind=Kind.TOOL_CALLED, actor=Actor.of(caller), payload=body)
         engine = await get_engine()
         stream = SERVER_STREAM
         run_id = arguments.get("run_id") or _opened_run(result)
@@ -157,6 +165,7 @@ class ErrorsAndTrail(Middleware):
             try:
                 await engine.core.state(RunId(run_id))
                 stream = run_stream(RunId(run_id))
+                name_run(RunId(run_id))
             except RunUnknown:
                 stream = SERVER_STREAM
         await engine.core.append(stream, [event])
