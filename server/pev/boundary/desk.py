@@ -11,20 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import anyio
-
 from pev.boundary.attempts import tried
 from pev.boundary.escalation import Attempt
 from pev.boundary.question import Question, Reply, build_question, parse_reply
-from pev.boundary.signing import (
-    SIGNERS_FILE,
-    Signed,
-    Signers,
-    SignersFrom,
-    canonical_text,
-    operators_signers,
-    verify_signature,
-)
+from pev.boundary.signers import allowed_signers
+from pev.boundary.signing import Signed, canonical_text, verify_signature
 from pev.core import Core
 from pev.errors import DecisionInvalid
 from pev.events import Actor, Kind, NewEvent
@@ -140,22 +131,9 @@ class Desk:
     async def _verified(self, run_id: RunId, raw: Mapping[str, Any], signature: str, case: _Case) -> Signed:
         state = await self._core.state(run_id)
         text = self._text(state, raw, case)
-        signer = await verify_signature(text, signature, await self._signers(state))
+        listed = await allowed_signers(self._core, state, state.trusted_commit)
+        signer = await verify_signature(text, signature, listed)
         return Signed(text=text, armored=signature.strip() + "\n", signer=signer)
-
-    async def _signers(self, state: RunState) -> Signers:
-        """Give the operator's list of allowed signers, else that of the commit that the run trusts."""
-        own = self._core.config.allowed_signers
-        if own is not None:
-            return await anyio.to_thread.run_sync(operators_signers, own)
-        listed = await self._core.kept(state).read_blob(state.trusted_commit, SIGNERS_FILE)
-        if listed is None:
-            raise DecisionInvalid(
-                f"nobody is allowed to sign: {state.trusted_ref} at {state.trusted_commit[:12]} has no"
-                f" {SIGNERS_FILE}",
-                hint=f"Commit {SIGNERS_FILE} to the trusted ref, or set allowed_signers.",
-            )
-        return Signers(text=listed, source=SignersFrom.TRUSTED_REF)
 
     async def refuse(self, run_id: RunId, why: str, *, channel: Channel, caller: Caller) -> None:
         """Record that something came as an answer and was not taken."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pev.account import obstacles
+from pev.boundary.signers import require_signers
 from pev.core import Core
 from pev.errors import NotPassed, PevError, ReviewMissing, RunStateRefused
 from pev.events import Actor, Kind, NewEvent
@@ -57,6 +58,7 @@ class Shipping:
         depot, snapshot = await self._verifying.snapshot(state)
         report = await self._passed(state, snapshot)
         await self._require_roles(state, depot, snapshot)
+        await require_signers(self._core, state, (await depot.trusted(self._core.config.trusted_ref))[1])
         if state.status is Status.PR_OPEN and state.pr is not None and state.pr.tree == snapshot:
             return state, await self.body(state, depot, report, state.pr.commit)
         commit = await self._commit(state, depot, snapshot)
