@@ -17,6 +17,8 @@ from pev.config import Config
 from pev.engine import Engine, open_engine
 from pev.errors import PevError
 from pev.roles.asker import Asker
+from pev_server import telemetry
+from pev_server.telemetry import Telemetry
 
 log = logging.getLogger("pev.server")
 WARM_AFTER_S: Final = 1.0
@@ -33,9 +35,11 @@ class EngineHolder:
         self._lock = anyio.Lock()
         self._engine: Engine | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._telemetry: Telemetry | None = None
 
     async def __aenter__(self) -> Self:
         """Let the engine be opened, at the latest a moment from now."""
+        self._telemetry = telemetry.start(self._config)
         self._warming = asyncio.create_task(self._warm())
         return self
 
@@ -47,6 +51,9 @@ class EngineHolder:
             self._warming.cancel()
             with suppress(asyncio.CancelledError):
                 await self._warming
+        if self._telemetry is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._telemetry.stop)
         await self._stack.aclose()
 
     @property
@@ -64,6 +71,8 @@ class EngineHolder:
                 asker = self._asker or await _configured(self._config)
                 opening = open_engine(self._config, cwd=self._cwd, asker=asker)
                 self._engine = await self._stack.enter_async_context(opening)
+                if self._telemetry is not None:
+                    self._telemetry.attach(self._engine.core.trail)
                 self._engine.repair_later()
             return self._engine.within(tenant)
 

@@ -115,6 +115,16 @@ def test_a_run_becomes_a_trace_of_spans(state: Path) -> None:
     assert gate["start_time"] < gate["end_time"]
 
 
+def test_every_event_becomes_a_log_record_of_its_runs_trace(state: Path) -> None:
+    records = lines(run_pev("trail", "export", "--format", "otel-logs", "--run", RUN).out)
+
+    assert len(records) == 14
+    assert {one["trace_id"] for one in records} == {f"0x{trace_id(f'run:{RUN}'):032x}"}
+    assert {one["attributes"]["pev.run.id"] for one in records} == {RUN}
+    assert records[0]["event_name"] == "pev.run.opened"
+    assert {"INFO", "WARN"} == {one["severity_text"] for one in records}
+
+
 def test_an_export_goes_into_a_file(state: Path, tmp_path: Path) -> None:
     assert run_pev("trail", "export", "--format", "csv", "-o", str(tmp_path / "trail.csv")).code == 0
     with (tmp_path / "trail.csv").open(encoding="utf-8", newline="") as file:

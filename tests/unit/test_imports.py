@@ -102,6 +102,14 @@ def test_only_dialogue_knows_the_eras() -> None:
                 assert "MODERN_PROTOCOL_VERSIONS" not in path.read_text(encoding="utf-8"), path
 
 
+def test_only_two_rooms_know_of_telemetry() -> None:
+    """One of the engine, for what the trail is exported as, and one of the server."""
+    for package in PACKAGES:
+        for path in _modules(package):
+            knows = any(name.split(".")[0] == "opentelemetry" for name in _imports(path))
+            assert not knows or path.name == "telemetry.py", path
+
+
 def test_no_module_is_longer_than_four_hundred_lines() -> None:
     for package in PACKAGES:
         for path in _modules(package):

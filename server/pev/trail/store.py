@@ -4,7 +4,7 @@ One object per process and file; its methods may be called from any thread and b
 What `append` has returned is on the disk, in one total order, and no other way leads into the log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ class Trail:
         """Stand on an open database. Callers use `open`."""
         self._database = database
         self._redactor = redactor
+        self._hears: Callable[[Sequence[Event]], None] | None = None
 
     @classmethod
     def open(cls, path: Path, *, redactor: Redactor | None = None, busy_s: float = BUSY_LIMIT_S) -> "Trail":
@@ -72,6 +73,13 @@ class Trail:
         """What takes secrets out before anything is stored; who hashes what is to be stored uses it first."""
         return self._redactor
 
+    def listen(self, hear: Callable[[Sequence[Event]], None] | None) -> None:
+        """Have `hear` told of what this object appends from now on, once it is durable; None ends that.
+
+        It is called in the thread of the append and is waited for, so it only takes note, and never raises.
+        """
+        self._hears = hear
+
     def append(
         self, stream: StreamId, events: Sequence[NewEvent], *, expected_version: int | None
     ) -> list[Event]:
@@ -90,6 +98,8 @@ class Trail:
             for event in stored:
                 projector.apply(event)
             projector.flush()
+        if self._hears is not None:
+            self._hears(stored)
         return stored
 
     def read(self, stream: StreamId, *, after_version: int = 0) -> list[Event]:
@@ -181,6 +191,8 @@ class Trail:
             (stored,) = log.write(connection, SERVER_STREAM, version, drafts)
             projections.Projector(connection).apply(stored)
         self._database.forget()
+        if self._hears is not None:
+            self._hears([stored])
         return stored
 
     def older_than(self, kind: Kind, at: datetime) -> list[int]:

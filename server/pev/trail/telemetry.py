@@ -1,19 +1,43 @@
-"""Events as OpenTelemetry spans: one trace for each run, in the SDK's own data model.
+"""Events as OpenTelemetry spans and log records: one trace for each run, in the SDK's own data model.
 
-Needs the extra `otel`; the SDK is imported only here, when an export asks for it. Ids are made of the stream
-and of the event's number, so that the same log gives the same spans, and a run's trace can be looked up.
+Needs the extra `otel`; the SDK is imported only here, when events are written so. Ids are made of the stream
+and of the event's number, so that the same log gives the same trace, whoever writes it and how often. What
+stands in a payload stays there, but for a few short sides by which events are found.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import importlib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from pev.errors import ToolMissing
 from pev.events import Event, Kind
+from pev.models import run_of_stream
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import Link, SpanContext
+
+SCOPE: Final = "pev.trail"
+"""The name of the instrumentation in what is written here."""
+RUN: Final = "pev.run.id"
+"""The attribute that names the run in every span and log record of it, also in those of the server."""
 _TIMED: Final = frozenset({Kind.TOOL_CALLED, Kind.COMMAND_RAN, Kind.CHECK_RAN, Kind.GATE_FINISHED})
 """Kinds that tell how long something took, and become spans; all others are events of their run's span."""
+_LOUD: Final = frozenset(
+    {
+        *(Kind.DECISION_REFUSED, Kind.ROLE_REFUSED, Kind.NETWORK_DENIED, Kind.RUN_ESCALATED),
+        *(Kind.PAYLOAD_ERASED, Kind.GATE_CANCELLED),
+    }
+)
+"""Kinds that somebody may want to hear of, whatever their outcome."""
+_QUIET: Final = frozenset({"ok", "PASSED", "SKIPPED"})
+_BUG: Final = "server.bug"
+_SIDES: Final = ("tool", "check", "outcome", "path")
 _NS: Final = 1_000_000_000
 
 
@@ -22,18 +46,30 @@ def spans(events: Iterable[Event]) -> Iterator[str]:
 
     Holds the events in memory: name a run, or a time, of a large log. Raises ToolMissing without the SDK.
     """
+    require_sdk()
+    streams: dict[str, list[Event]] = {}
+    for event in events:
+        streams.setdefault(event.stream, []).append(event)
+    for own in streams.values():
+        for span in (root_span(own), *filter(None, map(event_span, own))):
+            yield span.to_json(indent=None) + "\n"
+
+
+def logs(events: Iterable[Event]) -> Iterator[str]:
+    """Write a log record for each event, as one line of JSON each. Raises ToolMissing without the SDK."""
+    require_sdk()
+    for event in events:
+        yield log_record(event).to_json(indent=None) + "\n"
+
+
+def require_sdk() -> None:
+    """Raise ToolMissing where the SDK is not installed."""
     try:
-        from opentelemetry.sdk import trace
+        importlib.import_module("opentelemetry.sdk.trace")
     except ImportError as exc:
         raise ToolMissing(
             "opentelemetry-sdk is not installed", hint="Install PEV with the extra `otel`: pev-server[otel]."
         ) from exc
-    streams: dict[str, list[Event]] = {}
-    for event in events:
-        streams.setdefault(event.stream, []).append(event)
-    for stream, own in streams.items():
-        for span in _of_stream(trace, stream, own):
-            yield str(span.to_json(indent=None)) + "\n"
 
 
 def trace_id(stream: str) -> int:
@@ -41,56 +77,132 @@ def trace_id(stream: str) -> int:
     return int.from_bytes(hashlib.sha256(b"trace " + stream.encode()).digest()[:16], "big")
 
 
-def _of_stream(trace: Any, stream: str, events: list[Event]) -> Iterator[Any]:
+def context_of(stream: str, seq: int | None = None) -> "SpanContext":
+    """Name the span of a stream, or of an event in it."""
     from opentelemetry.trace import SpanContext, TraceFlags
 
-    def context(name: str) -> SpanContext:
-        number = int.from_bytes(hashlib.sha256(f"span {name}".encode()).digest()[:8], "big")
-        return SpanContext(trace_id(stream), number, is_remote=False, trace_flags=TraceFlags(1))
+    name = stream if seq is None else f"{stream} {seq}"
+    number = int.from_bytes(hashlib.sha256(f"span {name}".encode()).digest()[:8], "big")
+    return SpanContext(trace_id(stream), number, is_remote=False, trace_flags=TraceFlags(1))
 
-    root = context(stream)
+
+def root_span(events: Sequence[Event]) -> "ReadableSpan":
+    """Give the span of a stream, from the first of its `events` to the last; the untimed are told in it."""
+    from opentelemetry.sdk import trace
+
+    stream = events[0].stream
     told = [
         trace.Event(event.kind.value, attributes=_attributes(event), timestamp=_at(event))
         for event in events
         if event.kind not in _TIMED
     ]
-    yield trace.ReadableSpan(
+    return _span(
         name=stream,
-        context=root,
-        attributes={"pev.stream": stream, "pev.run": stream.partition("run:")[2]},
+        context=context_of(stream),
+        attributes=_stream_attributes(stream),
         events=told,
         start_time=min(_begun(event) for event in events),
         end_time=_at(events[-1]),
     )
-    for event in events:
-        if event.kind in _TIMED:
-            yield trace.ReadableSpan(
-                name=str((event.payload or {}).get("tool", event.kind.value)),
-                context=context(f"{stream} {event.seq}"),
-                parent=root,
-                attributes=_attributes(event),
-                start_time=_begun(event),
-                end_time=_at(event),
-            )
+
+
+def event_span(event: Event, links: "Sequence[Link]" = ()) -> "ReadableSpan | None":
+    """Give the span of an event that tells how long something took; None for any other."""
+    if event.kind not in _TIMED:
+        return None
+    return _span(
+        name=str((event.payload or {}).get("tool", event.kind.value)),
+        context=context_of(event.stream, event.seq),
+        parent=context_of(event.stream),
+        attributes=_attributes(event),
+        links=links,
+        start_time=_begun(event),
+        end_time=_at(event),
+    )
+
+
+def log_record(event: Event) -> "ReadableLogRecord":
+    """Give the log record of an event, in its own span, or else in that of its stream."""
+    from opentelemetry._logs import LogRecord, SeverityNumber
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.trace import NonRecordingSpan, set_span_in_context
+
+    span = context_of(event.stream, event.seq if event.kind in _TIMED else None)
+    severity = _severity(event)
+    record = LogRecord(
+        timestamp=_at(event),
+        observed_timestamp=_at(event),
+        context=set_span_in_context(NonRecordingSpan(span)),
+        severity_text=severity,
+        severity_number=SeverityNumber[severity],
+        body=_sentence(event),
+        attributes=_attributes(event),
+        event_name=f"pev.{event.kind.value}",
+    )
+    return ReadableLogRecord(record, resource(), _scope())
+
+
+@cache
+def resource() -> "Resource":
+    """Give what is known of this program: the standard variables first, then its own name and version."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+    from pev import __version__
+
+    ours = Resource({"service.name": "pev", "service.version": __version__})
+    return Resource.create().merge(ours).merge(OTELResourceDetector().detect())
+
+
+def _span(**fields: Any) -> "ReadableSpan":
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    return ReadableSpan(resource=resource(), instrumentation_scope=_scope(), **fields)
+
+
+@cache
+def _scope() -> Any:
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+    from pev import __version__
+
+    return InstrumentationScope(SCOPE, __version__)
+
+
+def _stream_attributes(stream: str) -> dict[str, Any]:
+    run = run_of_stream(stream)
+    return {"pev.stream": stream, **({} if run is None else {RUN: run})}
 
 
 def _attributes(event: Event) -> dict[str, Any]:
-    body = event.payload or {}
-    said = {
-        f"pev.{name}": body[name] for name in ("tool", "check", "outcome", "path") if _is_plain(body, name)
-    }
     return {
+        **_stream_attributes(event.stream),
         "pev.event": event.seq,
         "pev.kind": event.kind.value,
         "pev.principal": event.actor.principal,
         "pev.role": event.actor.role.value,
         "pev.host": event.actor.host.name,
-        **said,
+        **{f"pev.{name}": value for name, value in _sides(event).items()},
     }
 
 
-def _is_plain(body: dict[str, Any], name: str) -> bool:
-    return isinstance(body.get(name), str)
+def _sides(event: Event) -> dict[str, str]:
+    body = event.payload or {}
+    return {name: body[name] for name in _SIDES if isinstance(body.get(name), str)}
+
+
+def _severity(event: Event) -> str:
+    outcome = _sides(event).get("outcome", "ok")
+    if outcome == _BUG:
+        return "ERROR"
+    return "WARN" if event.kind in _LOUD or outcome not in _QUIET else "INFO"
+
+
+def _sentence(event: Event) -> str:
+    """Say in a line what happened, for a person who reads logs."""
+    sides = _sides(event)
+    about = " ".join(sides[name] for name in ("tool", "check", "path") if name in sides)
+    outcome = f": {sides['outcome']}" if "outcome" in sides else ""
+    return f"{event.kind.value}{' ' if about else ''}{about}{outcome}, by {event.actor.principal}"
 
 
 def _at(event: Event) -> int:

@@ -19,7 +19,7 @@ from pev.models import Role
 from pev.trail import export as forms
 from pev.trail.query import TrailQuery
 from pev.trail.signing_key import load_signing_key
-from pev.trail.telemetry import spans
+from pev.trail.telemetry import logs, spans
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import asynchronous, configured
 from pev_server.cli.output import print_json, print_note
@@ -35,12 +35,23 @@ class Form(StrEnum):
     CSV = "csv"
     AAT = "aat"
     OTEL = "otel"
+    OTEL_LOGS = "otel-logs"
 
 
 RunOption = Annotated[str | None, typer.Option(metavar="RUN", help="Only this run.")]
 KindOption = Annotated[list[Kind] | None, typer.Option("--kind", help="Only this kind; repeatable.")]
 SinceOption = Annotated[datetime | None, typer.Option(formats=_TIMES, help="From this time on, in UTC.")]
 UntilOption = Annotated[datetime | None, typer.Option(formats=_TIMES, help="Before this time, in UTC.")]
+
+
+_Writer = Callable[[Iterable[Event]], Iterator[str]]
+_WRITERS: Final[dict[Form, _Writer]] = {
+    Form.JSONL: forms.json_lines,
+    Form.CSV: forms.csv_lines,
+    Form.OTEL: spans,
+    Form.OTEL_LOGS: logs,
+}
+"""Every form but that of records, which are signed."""
 
 
 def _question(run: str | None, kinds: list[Kind] | None, **sides: Any) -> TrailQuery:
@@ -116,19 +127,16 @@ async def export(
         Path | None, typer.Option(help="With aat: write the public key for the verifier to this file.")
     ] = None,
 ) -> int:
-    """Write events as JSON lines, CSV, agent audit trail records or OpenTelemetry spans."""
+    """Write events as JSON lines, CSV, agent audit trail records, OpenTelemetry spans or log records."""
     question, config = _question(run, kind, since=since, until=until), configured()
-    write: Callable[[Iterable[Event]], Iterator[str]] = {
-        Form.JSONL: forms.json_lines,
-        Form.CSV: forms.csv_lines,
-        Form.OTEL: spans,
-    }.get(form, forms.json_lines)
     if form is Form.AAT:
         key = await anyio.to_thread.run_sync(load_signing_key, config.state_dir / "export.key")
         session = f"run:{run}" if run else "trail"
-        write = partial(forms.audit_records, key=key, session=session)
+        write: _Writer = partial(forms.audit_records, key=key, session=session)
         if keystore is not None:
             _write(keystore, [forms.keystore(key)])
+    else:
+        write = _WRITERS[form]
     async with open_engine(config) as engine:
         await engine.reading.export(
             operator(), question, form.value, lambda events: _write(output, write(events))
