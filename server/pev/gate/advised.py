@@ -1,20 +1,38 @@
 """Findings that the dependency checks of all languages share: known vulnerabilities, and vendored code."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from pev.findings import Effect, Finding, Severity
 from pev.gate.audit import Audit
-from pev.gate.interface import CheckJob, FindingMaker
+from pev.gate.interface import CheckJob, FindingMaker, Measured
 
 
-def advisory_findings(
-    make: FindingMaker, audit: Audit, place: Callable[[str], str | None], other: str
-) -> list[Finding]:
-    """Give a finding for each advisory.
+def audited(
+    make: FindingMaker,
+    audit: Audit,
+    place: Callable[[str], str | None],
+    other: str,
+    *,
+    found: Sequence[Finding],
+    unmeasured: str | None = None,
+) -> Measured:
+    """Give what an audit of new packages says, after what was `found` or could not be measured before it.
 
     `place` says where a package is declared, `other` what kind of thing is to be used instead.
     """
+    fault = unmeasured or audit.unmeasured
+    return Measured(
+        findings=(*found, *_advisories(make, audit, place, other)),
+        reason=f"{audit.audited} new {other}s audited",
+        unmeasured=fault,
+        outside=fault is not None,
+    )
+
+
+def _advisories(
+    make: FindingMaker, audit: Audit, place: Callable[[str], str | None], other: str
+) -> list[Finding]:
     return [
         make.make(
             one.id,

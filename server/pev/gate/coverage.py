@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pev.findings import Finding
+from pev.gate.demands import joined
 from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import CheckJob, FindingMaker
 
@@ -46,8 +47,9 @@ def lines_of(report: Mapping[str, Any] | None, prefix: str) -> dict[str, Lines]:
     files = report.get("files") if report else None
     out = {}
     for path, one in (files if isinstance(files, dict) else {}).items():
-        full = path if prefix == "." else f"{prefix}/{path}"
-        out[full] = Lines(frozenset(one.get("executed_lines", ())), frozenset(one.get("missing_lines", ())))
+        out[joined(prefix, path)] = Lines(
+            frozenset(one.get("executed_lines", ())), frozenset(one.get("missing_lines", ()))
+        )
     return out
 
 

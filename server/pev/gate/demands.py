@@ -97,6 +97,11 @@ class Project(Model):
     environment: EnvironmentSettings | None = None
 
 
+def joined(root: str, name: str) -> str:
+    """Give the path of a file of a project, or of any folder, relative to the repository."""
+    return name if root in ("", ".") else f"{root}/{name}"
+
+
 def _pattern(text: str) -> str:
     try:
         groups = re.compile(text).groupindex

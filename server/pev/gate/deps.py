@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from pev.errors import EnvironmentUnavailable
 from pev.findings import Effect, Finding, Severity
-from pev.gate.advised import advisory_findings
+from pev.gate.advised import audited
 from pev.gate.audit import Auditor, pin_of
 from pev.gate.environment import Environments
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
@@ -82,13 +82,13 @@ class Deps(Check):
             unmeasured = unmeasured or (None if sides.place else fault)
         audit = await self._auditor.audit(pins, job.clock)
         places = [sides.new for sides in everything]
-        findings += advisory_findings(make, audit, lambda name: _declared_in(places, name), "package")
-        unmeasured = audit.unmeasured or unmeasured
-        return Measured(
-            findings=tuple(findings),
-            reason=f"{audit.audited} new packages audited",
+        return audited(
+            make,
+            audit,
+            lambda name: _declared_in(places, name),
+            "package",
+            found=findings,
             unmeasured=unmeasured,
-            outside=unmeasured is not None,
         )
 
     async def _fresh(self, sides: _Sides) -> tuple[set[tuple[str, str]], str | None]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from pev.gate.demands import joined
 from pev.gate.detected import Detected, DetectedProject
 from pev.gate.golang.finder import find_modules
 from pev.gate.interface import Depot
@@ -65,8 +66,7 @@ async def _roots(depot: Depot, tree: ObjectId, paths: Sequence[str]) -> list[str
 
 
 async def _pyproject(depot: Depot, tree: ObjectId, root: str) -> dict[str, Any]:
-    path = "pyproject.toml" if root == "." else f"{root}/pyproject.toml"
-    raw = await depot.read_blob(tree, path)
+    raw = await depot.read_blob(tree, joined(root, "pyproject.toml"))
     try:
         return tomllib.loads(raw.decode("utf-8", "replace")) if raw else {}
     except tomllib.TOMLDecodeError:

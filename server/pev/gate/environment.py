@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from pev import proc
 from pev.config import Config
 from pev.errors import EnvironmentUnavailable
-from pev.gate.demands import EnvironmentSettings
+from pev.gate.demands import EnvironmentSettings, joined
 from pev.gate.interface import Depot
 from pev.gate.network import index_key, network_env
 from pev.gate.reading import reader_of
@@ -313,7 +313,7 @@ def _test_tools(declared: Declared) -> list[str]:
 
 
 async def _requires_python(read: ReadFile, root: str) -> str:
-    raw = await read("pyproject.toml" if root == "." else f"{root}/pyproject.toml")
+    raw = await read(joined(root, "pyproject.toml"))
     try:
         project = tomllib.loads((raw or b"").decode("utf-8")).get("project")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):

@@ -26,7 +26,7 @@ from pev.findings import (
 )
 from pev.gate.aging import AGING, settle_age
 from pev.gate.command import Command
-from pev.gate.demands import ALWAYS, BUILT_IN, Project
+from pev.gate.demands import ALWAYS, BUILT_IN, Project, joined
 from pev.gate.harness import Harness
 from pev.gate.headline import headline
 from pev.gate.interface import Check, CheckJob, Clock, GateRequest, Measured, Side, Trust
@@ -195,7 +195,7 @@ class Measurer:
         if self._store.measured(key) is not None:
             return measured
         path = f"{_PLANTED}_{check.name}{check.suffix}"
-        repo_path = path if job.root == "." else f"{job.root}/{path}"
+        repo_path = joined(job.root, path)
         replaced = {repo_path: check.planted.encode()}
         name = private_name(f"planted-{check.label}", job.root)
         checkout = await job.bench.checkout(job.side, private=name, replaced=replaced)

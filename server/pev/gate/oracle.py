@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from pev.findings import Effect, Finding
+from pev.gate.demands import joined
 from pev.gate.interface import CheckJob, FindingMaker, Side
 from pev.gate.offers import only_adds, runs_code
 from pev.gate.protected import ground_of
@@ -250,8 +251,7 @@ def _cases(run: TestRun, prefix: str) -> Counter[tuple[str, str]]:
 
 
 def _path(node_id: str, prefix: str) -> str:
-    path = node_id.partition("::")[0]
-    return path if prefix in ("", ".") else f"{prefix}/{path}"
+    return joined(prefix, node_id.partition("::")[0])
 
 
 def reason_of(text: str) -> str:

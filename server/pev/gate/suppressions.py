@@ -10,7 +10,7 @@ import io
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pev.gate.syntax import parse
@@ -156,7 +156,7 @@ def _edited_lines(
     return out
 
 
-def _blocks(old: str, new: str) -> list[tuple[str, int, int, int, int]]:
+def _blocks(old: str, new: str) -> Sequence[tuple[str, int, int, int, int]]:
     """Give what became of the lines of a text, as difflib says it."""
     return difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
 

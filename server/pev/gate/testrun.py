@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from pev.gate.coverage import total_of
+from pev.gate.demands import joined
 from pev.gate.early import count_imports
 from pev.gate.interface import CheckJob, Checkout, Interpreter
 from pev.gate.layout import read_layout
@@ -141,13 +142,9 @@ async def run_tests(
         wide = [f"--include={','.join(packages)}"]
         await _write_json(job, checkout, interpreter, data_file(checkout, label), again, wide)
         seen = _read_json(again) or seen
-    seen = await count_imports(seen, lambda path: job.bench.read(job.side, _in_repository(job, path)))
+    seen = await count_imports(seen, lambda path: job.bench.read(job.side, joined(job.root, path)))
     run = _believe(done, story, job.clock.limit_s, seen)
     return replace(run, rootdir=config.parent if config else folder)
-
-
-def _in_repository(job: CheckJob, path: str) -> str:
-    return path if job.root == "." else f"{job.root}/{path}"
 
 
 def data_file(checkout: Checkout, label: str) -> Path:
@@ -167,9 +164,8 @@ async def contexts_of(
     files = (_read_json(target) or {}).get("files")
     out: dict[str, dict[int, frozenset[str]]] = {}
     for name, one in (files if isinstance(files, dict) else {}).items():
-        path = name if job.root == "." else f"{job.root}/{name}"
         lines = one.get("contexts") if isinstance(one, dict) else None
-        out[path] = {
+        out[joined(job.root, name)] = {
             int(line): frozenset(str(test).rpartition("|")[0] for test in tests if "::" in str(test))
             for line, tests in (lines if isinstance(lines, dict) else {}).items()
         }

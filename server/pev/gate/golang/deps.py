@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pev.findings import Effect, Finding, Severity
-from pev.gate.advised import advisory_findings, vendored_findings
-from pev.gate.demands import Language
+from pev.gate.advised import audited, vendored_findings
+from pev.gate.demands import Language, joined
 from pev.gate.golang.modfile import PSEUDO, ModFile, read_mod, read_sum
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.osv import OsvAuditor
@@ -45,30 +45,20 @@ class GoDeps(Check):
         make = job.maker(self.name)
         remedy = "Let a person compare it with `go mod vendor`."
         what = "vendored code, which no checksum covers,"
-        vendored = vendored_findings(job, make, _path(job, "vendor"), what, remedy)
+        vendored = vendored_findings(job, make, joined(job.root, "vendor"), what, remedy)
         findings = [*_forms(make, job, old, new), *vendored]
         pins = _pins(new) - _pins(old)
         if not pins and not findings:
             return Measured(reason="no dependency changed; the base's own state was not audited")
         audit = await self._auditor.audit(_ECOSYSTEM, sorted(pins), job.clock)
-        findings += advisory_findings(make, audit, lambda _: _path(job, "go.mod"), "module")
-        return Measured(
-            findings=tuple(findings),
-            reason=f"{audit.audited} new modules audited",
-            unmeasured=audit.unmeasured,
-            outside=audit.unmeasured is not None,
-        )
-
-
-def _path(job: CheckJob, name: str) -> str:
-    return name if job.root == "." else f"{job.root}/{name}"
+        return audited(make, audit, lambda _: joined(job.root, "go.mod"), "module", found=findings)
 
 
 async def _state(job: CheckJob, tree: ObjectId) -> _State:
     depot = job.request.depot
-    mod = await depot.read_blob(tree, _path(job, "go.mod")) or b""
-    sums = await depot.read_blob(tree, _path(job, "go.sum")) or b""
-    vendored = await depot.read_blob(tree, _path(job, "vendor/modules.txt")) is not None
+    mod = await depot.read_blob(tree, joined(job.root, "go.mod")) or b""
+    sums = await depot.read_blob(tree, joined(job.root, "go.sum")) or b""
+    vendored = await depot.read_blob(tree, joined(job.root, "vendor/modules.txt")) is not None
     return _State(read_mod(mod), read_sum(sums), vendored)
 
 
@@ -86,7 +76,7 @@ def _pins(state: _State) -> set[tuple[str, str]]:
 
 def _forms(make: FindingMaker, job: CheckJob, old: _State, new: _State) -> Iterator[Finding]:
     """Give findings about where modules come from, and whether go.sum follows."""
-    path = _path(job, "go.mod")
+    path = joined(job.root, "go.mod")
     for fault in new.mod.faults:
         if fault not in old.mod.faults:
             yield make.make("unreadable", f"go.mod: {fault}", path=path, remedy="Run `go mod tidy`.")
@@ -117,7 +107,7 @@ def _forms(make: FindingMaker, job: CheckJob, old: _State, new: _State) -> Itera
             yield make.make(
                 "checksum-changed",
                 f"{' '.join(key)} has another checksum than before",
-                path=_path(job, "go.sum"),
+                path=joined(job.root, "go.sum"),
                 context=" ".join(key),
                 remedy="Restore go.sum: a released version never changes.",
             )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from pev.gate.demands import joined
 from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import CheckJob
 from pev.gate.javascript.packages import (
@@ -15,7 +16,6 @@ from pev.gate.javascript.packages import (
     SHRINKWRAP,
     Lock,
     declared,
-    joined,
     lock_root,
     read_json,
     read_lock,

@@ -8,12 +8,12 @@ from typing import ClassVar, Final
 
 from pev.errors import EnvironmentUnavailable, ToolMissing
 from pev.findings import Finding
-from pev.gate.advised import advisory_findings
-from pev.gate.demands import EnvironmentSettings, Language
+from pev.gate.advised import audited
+from pev.gate.demands import EnvironmentSettings, Language, joined
 from pev.gate.interface import Check, CheckJob, Measured
 from pev.gate.javascript.asked import Sides, read_sides
 from pev.gate.javascript.form import form_findings
-from pev.gate.javascript.packages import OTHER_LOCKS, joined
+from pev.gate.javascript.packages import OTHER_LOCKS
 from pev.gate.javascript.toolbox import NodeBoxes
 from pev.gate.osv import OsvAuditor
 
@@ -49,13 +49,13 @@ class NodeDeps(Check):
             pins |= fresh
             unmeasured = unmeasured or fault
         audit = await self._auditor.audit(_ECOSYSTEM, pins, job.clock)
-        findings += advisory_findings(make, audit, lambda name: _declared_in(every, name), "package")
-        unmeasured = unmeasured or audit.unmeasured
-        return Measured(
-            findings=tuple(findings),
-            reason=f"{audit.audited} new packages audited",
+        return audited(
+            make,
+            audit,
+            lambda name: _declared_in(every, name),
+            "package",
+            found=findings,
             unmeasured=unmeasured,
-            outside=unmeasured is not None,
         )
 
     async def _fresh(self, job: CheckJob, sides: Sides) -> tuple[Pins, str | None]:

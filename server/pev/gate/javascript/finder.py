@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from pev.gate.demands import BuiltIn, Language
+from pev.gate.demands import BuiltIn, Language, joined
 from pev.gate.detected import DetectedProject
 from pev.gate.interface import Depot
 from pev.gate.javascript.face import JAVASCRIPT
@@ -18,7 +18,6 @@ from pev.gate.javascript.packages import (
     OTHER_LOCKS,
     SHRINKWRAP,
     declared,
-    joined,
     read_json,
     table_of,
 )

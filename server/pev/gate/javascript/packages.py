@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from pev.gate.demands import joined
 from pev.gate.requirements import ReadFile
 from pev.models import Model
 
@@ -179,11 +180,6 @@ def bare_lock(value: Mapping[str, Any], host: str) -> dict[str, Any]:
         **{key: value[key] for key in ("name", "version", "lockfileVersion", "requires") if key in value},
         "packages": packages,
     }
-
-
-def joined(root: str, name: str) -> str:
-    """Give the path of a file in a folder of the repository."""
-    return name if root in ("", ".") else f"{root}/{name}"
 
 
 async def lock_root(read: ReadFile, root: str) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import Field
 
 from pev.errors import ProjectUnsupported
+from pev.gate.demands import joined
 from pev.gate.interface import Depot
 from pev.gate.javascript.packages import (
     DEPENDENCIES,
@@ -18,7 +19,6 @@ from pev.gate.javascript.packages import (
     bare_manifest,
     declared,
     is_foreign,
-    joined,
     lock_root,
     read_json,
     read_lock,

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Final
 
 from pev.findings import Effect, Finding, Severity
-from pev.gate.advised import advisory_findings, vendored_findings
-from pev.gate.demands import Language
+from pev.gate.advised import audited, vendored_findings
+from pev.gate.demands import Language, joined
 from pev.gate.interface import Check, CheckJob, FindingMaker, Measured
 from pev.gate.osv import OsvAuditor
 from pev.gate.rust.lockfile import Asked, Locked, read_asked, read_lock
@@ -52,23 +52,13 @@ class RustDeps(Check):
         make = job.maker(self.name)
         remedy = "Let a person compare them with `cargo vendor`."
         what = "vendored crates, whose checksums stand beside them,"
-        vendored = vendored_findings(job, make, _path(job, "vendor"), what, remedy)
+        vendored = vendored_findings(job, make, joined(job.root, "vendor"), what, remedy)
         findings = [*_asked(make, old, new, job), *_locked(make, old, new, job), *vendored]
         pins = _pins(new) - _pins(old)
         if not pins and not findings:
             return Measured(reason="no dependency changed; the base's own state was not audited")
         audit = await self._auditor.audit(_ECOSYSTEM, sorted(pins), job.clock)
-        findings += advisory_findings(make, audit, lambda _: _path(job, "Cargo.lock"), "crate")
-        return Measured(
-            findings=tuple(findings),
-            reason=f"{audit.audited} new crates audited",
-            unmeasured=audit.unmeasured,
-            outside=audit.unmeasured is not None,
-        )
-
-
-def _path(job: CheckJob, name: str) -> str:
-    return name if job.root == "." else f"{job.root}/{name}"
+        return audited(make, audit, lambda _: joined(job.root, "Cargo.lock"), "crate", found=findings)
 
 
 def _pins(state: _State) -> set[tuple[str, str]]:
@@ -84,7 +74,7 @@ async def _state(job: CheckJob, tree: ObjectId) -> _State:
         and job.in_project(entry.path)
         and not _NOT_OURS & set(PurePosixPath(entry.path).parts)
     ]
-    raw = await depot.read_blob(tree, _path(job, "Cargo.lock"))
+    raw = await depot.read_blob(tree, joined(job.root, "Cargo.lock"))
     asked: list[Asked] = []
     faults = set()
     for path, text in sorted((await depot.read_blobs(tree, paths)).items()):
@@ -92,7 +82,7 @@ async def _state(job: CheckJob, tree: ObjectId) -> _State:
         asked += found or ()
         faults |= {path} if found is None else set()
     locked = read_lock(raw)
-    faults |= {_path(job, "Cargo.lock")} if locked is None else set()
+    faults |= {joined(job.root, "Cargo.lock")} if locked is None else set()
     return _State(locked or (), tuple(asked), raw is not None, frozenset(faults))
 
 
@@ -140,7 +130,7 @@ def _asked(make: FindingMaker, old: _State, new: _State, job: CheckJob) -> Itera
 
 def _locked(make: FindingMaker, old: _State, new: _State, job: CheckJob) -> Iterator[Finding]:
     """Give findings about what is locked anew: its source, and its checksum."""
-    path, before = _path(job, "Cargo.lock"), old.checksums()
+    path, before = joined(job.root, "Cargo.lock"), old.checksums()
     for one in new.locked:
         key = (one.name, one.version, one.source)
         said = f"{one.name} {one.version}"

@@ -17,7 +17,7 @@ from anyio import to_thread
 from pev import proc
 from pev.config import Config
 from pev.errors import EnvironmentUnavailable, ToolMissing
-from pev.gate.demands import EnvironmentSettings
+from pev.gate.demands import EnvironmentSettings, joined
 from pev.gate.interface import Checkout, Depot, Toolbox, ToolboxMaker
 from pev.gate.outputs import private_name
 from pev.gate.rust.crates import Crates
@@ -88,14 +88,14 @@ class RustBoxes(ToolboxMaker):
             rust = await self.rust()
         except EnvironmentUnavailable:
             return ""
-        return _key(rust, await depot.read_blob(tree, _path(root, "Cargo.lock")))
+        return _key(rust, await depot.read_blob(tree, joined(root, "Cargo.lock")))
 
     async def fit(
         self, depot: Depot, checkout: Checkout, root: str, settings: EnvironmentSettings, trusted: ObjectId
     ) -> RustBox:
         """Give Rust and the crates of a project. Raises EnvironmentUnavailable if there is no Rust."""
         rust = await self.rust()
-        lock = await depot.read_blob(checkout.tree, _path(root, "Cargo.lock"))
+        lock = await depot.read_blob(checkout.tree, joined(root, "Cargo.lock"))
         fault, sources, readable = await self._sources(rust, depot, checkout, root, lock)
         own = checkout.scratch / private_name("rust", root)
         home, target = own / "home", own / "target"
@@ -176,10 +176,6 @@ async def _find() -> Rust:
             hint="Choose a tool chain: `rustup default stable`.",
         )
     return Rust(path.resolve(), one_line(told.stdout.decode("utf-8", "replace")).removeprefix("rustc "))
-
-
-def _path(root: str, name: str) -> str:
-    return name if root == "." else f"{root}/{name}"
 
 
 def _key(rust: Rust, lock: bytes | None) -> str:
