@@ -9,6 +9,7 @@ from pev.repos.depot import Depot
 from pev.repos.worktree import Worktree, make_worktree
 from support.depots import RUN, commit_of
 from support.gates import GateFixture
+from support.golang import go_module
 from support.osv import OsvFixture, serve_osv
 from support.parts import PATH, SUBMODULES, add_submodule, library, open_depot
 from support.repos import UserRepoFixture
@@ -19,6 +20,12 @@ def gate(user_repo: UserRepoFixture, offline: Path) -> GateFixture:
     """A gate over a small project."""
     assert offline.is_dir()
     return GateFixture(user_repo)
+
+
+@pytest.fixture
+def go_gate(tmp_path: Path) -> GateFixture:
+    """A gate over a small module in Go."""
+    return GateFixture(go_module(tmp_path / "app"))
 
 
 @pytest.fixture

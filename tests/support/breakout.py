@@ -30,6 +30,7 @@ TOPICS: Final = (
     "files",
     "secrets",
     "processes",
+    "shared",
     "network",
     "kernel",
     "rights",
