@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from pev.errors import InvalidInput
-from pev.models import Role
-from pev.roles.sight import HOLDABLE
+from pev.errors import InvalidInput, RoleRefused
+from pev.models import Role, RunId
+from pev.roles.sight import HOLDABLE, SCOPES
 from pev_server.cli.main import parse_role
 from pev_server.roles import OFFERS, ONLY_A_ROLE
 from support.clients import APPROVE, ERAS, Era, Person, call, connected, refusal
+from support.engines import AGENT, engine_at
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 from support.roles import session
@@ -88,6 +89,26 @@ async def test_the_tester_cannot_reach_the_change_by_any_name(era: Era, user_rep
         kept = await call(client, "query_trail", query={"kinds": ["role.refused"], "limit": 100})
     assert len(kept["events"]) == len(said)
     assert {one["actor"]["role"] for one in kept["events"]} == {"tester"}
+
+
+async def test_the_engine_itself_refuses_a_tester_all_that_judges_the_change(
+    user_repo: UserRepoFixture,
+) -> None:
+    """An adapter that forgets what a role is offered gives nothing away."""
+    run = RunId(await _worked_on(user_repo.path))
+    tester = AGENT.model_copy(update={"role": Role.TESTER, "scopes": SCOPES[Role.TESTER]})
+    async with engine_at(user_repo.path) as engine:
+        for asked in (
+            engine.verifying.run_gate(tester, run, wait_s=1),
+            engine.verifying.check_run(tester, "format", run),
+            engine.verifying.check_path(tester, "format", repo=None),
+            engine.verifying.judge_path(tester, repo=None),
+            engine.reviewing.brief(tester, run, Role.REVIEWER),
+            engine.reading.diff(tester, run),
+            engine.run(tester, run),
+        ):
+            with pytest.raises(RoleRefused):
+                await asked
 
 
 @pytest.mark.parametrize("role", [Role.REVIEWER, Role.SECURITY])

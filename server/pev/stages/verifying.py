@@ -21,6 +21,7 @@ from pev.gate.policy import Detected, LoadedPolicy, Policy, detect, load_policy
 from pev.models import Caller, Digest, Model, ObjectId, RunId, Scope, repo_stream, require_scope, run_stream
 from pev.repos.depot import Depot
 from pev.repos.snapshot import snapshot_working_tree, take_snapshot
+from pev.roles.sight import Sight, require_sight
 from pev.run import RunState, Status
 from pev.stages.executing import worktree_of
 from pev.stages.jobs import Job, Jobs, Progress, RunLock
@@ -65,6 +66,7 @@ class Verifying:
         Raises RunStateRefused without an approved plan or worktree, SnapshotRefused, PolicyInvalid.
         """
         require_scope(caller, Scope.VERIFY)
+        require_sight(caller, Sight.GATE)
         deadline = anyio.current_time() + wait_s
         state = await self._core.state(run_id)  # before a job is joined: it may be another tenant's
         job = self._jobs.get(run_id)
@@ -86,6 +88,7 @@ class Verifying:
         Findings of the trusted ref are marked old. Raises RepoUnknown, CheckUnknown.
         """
         require_scope(caller, Scope.VERIFY)
+        require_sight(caller, Sight.GATE)
         user_repo = await self._core.catalog.find(repo)
         request = await self.request_for_path(repo, trusted=trusted)
         result = await self._gate.check_one(request, name)
@@ -97,6 +100,7 @@ class Verifying:
     async def check_run(self, caller: Caller, name: str, run_id: RunId) -> CheckResult:
         """Run one check on the snapshot of a run's worktree; the run's state does not change."""
         require_scope(caller, Scope.VERIFY)
+        require_sight(caller, Sight.GATE)
         state = await self._core.state(run_id)
         request = await self.request(state, held_out=False)  # only a gate, which counts, asks those tests
         result = await self._gate.check_one(request, name)
@@ -118,6 +122,7 @@ class Verifying:
         Here the caller's base is the operator's word: it also names the policy.
         """
         require_scope(caller, Scope.VERIFY)
+        require_sight(caller, Sight.GATE)
         user_repo = await self._core.catalog.find(repo)
         request = await self.request_for_path(repo, base=base, commit=commit, trusted=trusted)
         report = await self._gate.judge(request, progress)
