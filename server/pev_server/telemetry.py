@@ -60,8 +60,8 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
     """Say whether the operator's variables ask for an export."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
-    asked = any(environ.get(name) for name in _ENDPOINTS)
-    return asked or any(environ.get(f"OTEL_{part}_EXPORTER") == "otlp" for part in ("TRACES", "LOGS"))
+    chosen = [environ.get(f"OTEL_{part}_EXPORTER") for part in ("TRACES", "LOGS")]
+    return "otlp" in chosen or (any(environ.get(name) for name in _ENDPOINTS) and chosen != ["none", "none"])
 
 
 def start(config: Config) -> "Telemetry | None":

@@ -26,6 +26,7 @@ from pev_server.telemetry import Telemetry, is_wanted, name_run
 from support.tampering import RUN, small_trail
 from support.trail_events import event, opened
 
+HERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 SECRET = "ghp_" + "a1B2c3D4e5" * 4
 
 
@@ -134,11 +135,13 @@ def test_starting_the_server_loads_nothing_of_the_sdk(tmp_path: Path) -> None:
     ("environ", "wanted"),
     [
         ({}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        (HERE, True),
         ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://127.0.0.1:4318/v1/logs"}, True),
         ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
         ({"OTEL_TRACES_EXPORTER": "none"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "True "}, False),
+        ({**HERE, "OTEL_TRACES_EXPORTER": "none"}, True),
+        ({**HERE, "OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}, False),
+        ({**HERE, "OTEL_SDK_DISABLED": "True "}, False),
     ],
 )
 def test_the_operators_variables_decide(environ: dict[str, str], wanted: bool) -> None:
@@ -155,6 +158,16 @@ def test_a_provider_that_somebody_set_is_left_alone(
     assert telemetry.start(load_config()) is None
     assert trace.get_tracer_provider() is provider
     assert "has a provider of spans already" in caplog.text
+
+
+def test_a_protocol_that_is_not_spoken_is_not_used_in_silence(
+    no_provider: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")
+
+    assert telemetry.start(load_config()) is None
+    assert "OTLP over grpc is asked for" in caplog.text
 
 
 def test_without_the_exporter_the_server_starts_and_says_so(
