@@ -17,12 +17,13 @@ from support.clients import PEV
 
 
 @contextmanager
-def page_open(cwd: Path, *, limit_s: float = 60.0) -> Iterator[str]:
-    """Run `pev approvals --open` on a terminal, and give the link that it prints."""
+def page_open(cwd: Path, *command: str, limit_s: float = 60.0) -> Iterator[str]:
+    """Run `pev approvals --open`, or another command, on a terminal, and give the link that it prints."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(cwd)
-        os.execve(PEV, [PEV, "approvals", "--open", "--no-browser"], dict(os.environ))
+        argv = [PEV, *(command or ("approvals", "--open")), "--no-browser"]
+        os.execve(PEV, argv, dict(os.environ))
     screen, deadline = "", time.monotonic() + limit_s
     found = None
     try:

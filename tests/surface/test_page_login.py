@@ -72,7 +72,7 @@ async def test_a_person_logs_in_and_approves_and_nobody_else_does(user_repo: Use
             }.items():
                 server.spoil = {name: value}
                 said[name] = _log_in(Visitor(origin)).status
-            server.spoil, server.granted = {}, "openid pev:read"
+            server.spoil, server.granted = {}, "openid pev:plan"
             said["scope"] = _log_in(Visitor(origin)).status
             server.granted = "openid pev:approve"
             return said

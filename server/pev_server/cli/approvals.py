@@ -1,20 +1,14 @@
 """`pev approvals`: which runs wait for a person, and the page to decide on them."""
 
-import secrets
-import socket
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pev.engine import Engine, open_engine
+from pev.engine import open_engine
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import asynchronous, configured
-from pev_server.cli.output import print_note, print_table
+from pev_server.cli.output import print_table
+from pev_server.cli.page import serve_page
 from pev_server.cli.person import operator, require_terminal
 
 
@@ -33,7 +27,7 @@ async def approvals(
         require_terminal("opening the page")
     async with open_engine(configured()) as engine:
         if open_page:
-            await _serve(engine, browser=browser)
+            await serve_page(engine, browser=browser)
             return Exit.OK
         from pev.boundary.dossier import waiting
 
@@ -43,53 +37,3 @@ async def approvals(
         ]
         print_table("waiting", ("run", "status", "repository", "since", "task"), rows)
     return Exit.OK
-
-
-async def _serve(engine: Engine, *, browser: bool) -> None:
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.routing import Route
-
-    from pev_server.web.doors import LinkDoor
-    from pev_server.web.page import Page
-    from pev_server.web.presence import Presence
-    from pev_server.web.sessions import Sessions
-
-    with socket.socket() as listening, Presence(engine.core.config.state_dir) as presence:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()  # whoever opens the link at once waits, and is not refused
-        origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        # cookies know no ports: below a path that nobody guesses, other servers here do not get this one
-        base = f"/approvals/{secrets.token_urlsafe(16)}/"
-
-        async def itself(tenant: str | None) -> Engine:
-            return engine.within(tenant)
-
-        door = LinkDoor(operator(), base, lambda: presence.tell(f"{origin}{base}"))
-        page = Page(itself, door, Sessions(base, secure=False), origin=origin, base=base)
-        app = Starlette(routes=[Route("/{path:path}", page.__call__, methods=["GET", "POST"])])
-        settings = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="off")
-        print_note("The page waits for you. Open this link, once, within ten minutes:")
-        sys.stdout.write(f"{origin}{door.link}\n")
-        sys.stdout.flush()
-        with _opened(f"{origin}{door.link}") if browser else _nothing():
-            print_note("Ctrl-C ends it.")
-            await uvicorn.Server(settings).serve(sockets=[listening])
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _opened(link: str) -> Iterator[None]:
-    """Open a browser on a file of the person's own that leads to the link: no list of processes shows it."""
-    import webbrowser
-
-    with tempfile.TemporaryDirectory(prefix="pev-link-") as folder:
-        file = Path(folder, "open.html")
-        file.touch(0o600)
-        file.write_text(f'<meta http-equiv="refresh" content="0; url={link}">', "ascii")
-        webbrowser.open(file.as_uri())
-        yield

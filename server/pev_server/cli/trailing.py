@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from pev.engine import Engine, open_engine, parse_run_id
-from pev.errors import PevError
+from pev.errors import InvalidInput, PevError
 from pev.trail.faults import Fault
 from pev.trail.merkle import TreeHead
 from pev.trail.proof import MAX_PROOF_BYTES
@@ -26,7 +26,15 @@ from pev_server.cli import asking, erasing, proving
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured
 from pev_server.cli.output import print_json, print_note, print_table, print_text
-from pev_server.cli.person import operator
+from pev_server.cli.page import serve_page
+from pev_server.cli.person import operator, require_terminal
+
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="What was kept elsewhere: a checkpoint, a proof, or a head as `pev trail head` prints it."
+    ),
+]
 
 
 class _ShowByDefault(TyperGroup):
@@ -53,9 +61,31 @@ async def show(
     limit: Annotated[int, typer.Option(min=1, max=500, help="Most events to show.")] = 100,
     text: Annotated[str | None, typer.Option(help="Only events that hold this text.")] = None,
     as_json: JsonOption = False,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Serve the page on loopback, until it is interrupted.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="With --open: open a browser too.")] = True,
+    checkpoint: CheckpointOption = None,
+    key: proving.KeyOption = None,
 ) -> int:
-    """Show the newest events, oldest first; with --json a line each."""
-    query = TrailQuery(run=parse_run_id(run) if run else None, limit=limit, newest_first=True, text=text)
+    """Show the newest events, oldest first; with --json a line each.
+
+    With --open read runs, their timelines and proofs in a browser, with the proof state of the record, held
+    against the checkpoint if there is one. Needs a terminal then.
+    """
+    run_id = parse_run_id(run) if run else None
+    if checkpoint is not None and not open_page:
+        raise InvalidInput(
+            "--checkpoint stands without --open", hint="Use `pev trail verify` for it."
+        )
+    if open_page:
+        require_terminal("opening the page")
+        async with open_engine(configured()) as engine:
+            if checkpoint is not None:
+                await _hold(engine, checkpoint, key)
+            await serve_page(engine, browser=browser, to=f"trail/runs/{run_id}" if run_id else "trail/")
+        return Exit.OK
+    query = TrailQuery(run=run_id, limit=limit, newest_first=True, text=text)
     async with open_engine(configured()) as engine:
         page = await engine.reading.query(operator(), query)
     events = list(reversed(page.events))
@@ -79,6 +109,12 @@ def _unsigned_head(data: bytes) -> TreeHead | None:
         return None
 
 
+async def _hold(engine: Engine, checkpoint: Path, key: list[str] | None) -> None:
+    data = proving.read_file(checkpoint, MAX_PROOF_BYTES)
+    kept = _unsigned_head(data) or data
+    await engine.monitoring.hold(operator(), kept, by=checkpoint.name, keys=proving.parse_keys(key))
+
+
 async def _verified(engine: Engine, checkpoint: Path | None, key: list[str] | None) -> VerifyReport:
     kept = proving.read_file(checkpoint, MAX_PROOF_BYTES) if checkpoint else None
     expected = _unsigned_head(kept) if kept is not None else None
@@ -90,12 +126,7 @@ async def _verified(engine: Engine, checkpoint: Path | None, key: list[str] | No
 @app.command()
 @asynchronous
 async def verify(
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="What was kept elsewhere: a checkpoint, a proof, or a head as `pev trail head` prints it."
-        ),
-    ] = None,
+    checkpoint: CheckpointOption = None,
     key: proving.KeyOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -136,9 +167,7 @@ async def rebuild() -> int:
 @app.command()
 @asynchronous
 async def watch(
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="What was kept elsewhere: a checkpoint, a proof, or a head.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
     key: proving.KeyOption = None,
     every: Annotated[
         float, typer.Option(min=0.05, max=86_400, help="Seconds between one look and the next.")

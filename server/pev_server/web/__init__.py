@@ -1,1 +1,1 @@
-"""The page where a person decides: on loopback for a person at this machine, or behind their own login."""
+"""The page where a person decides and reads the trail: on loopback, or behind their own login."""

@@ -36,10 +36,14 @@ class LinkDoor(Door):
 
     paths = frozenset({"enter"})
 
-    def __init__(self, caller: Caller, base: str, entered: Callable[[], None]) -> None:
-        """Let the person in as `caller`; `base` is the page's path; `entered` is told that they came."""
+    def __init__(self, caller: Caller, base: str, entered: Callable[[], None], *, to: str = "") -> None:
+        """Let the person in as `caller`; `base` is the page's path; `entered` is told that they came.
+
+        `to` is where they go then, below the page's path.
+        """
         self._caller = caller
         self._base = base
+        self._to = f"{base}{to}"
         self._entered = entered
         self._key: str | None = secrets.token_urlsafe(32)
         self._ends = time.monotonic() + LINK_S
@@ -56,12 +60,15 @@ class LinkDoor(Door):
         if request.method != "GET" or not good or time.monotonic() > self._ends:
             return self.turn_away(path)
         self._key = None
-        response = HTMLResponse(onward(self._base))
+        response = HTMLResponse(onward(self._to))
         sessions.begin(self._caller, response)
         self._entered()
         return response
 
     def turn_away(self, path: str) -> Response:
         """Say where links come from."""
-        told = "Open the link that `pev approvals --open` printed in your terminal. Each link works once."
+        told = (
+            "Open the link that `pev approvals --open` or `pev trail --open` printed in your terminal."
+            " Each link works once."
+        )
         return HTMLResponse(simple("You are not signed in here", told), 401)

@@ -1,6 +1,6 @@
 """The frame of every page: head, title bar, and pages that say one thing."""
 
-from pev_server.web.markup import Child, Markup, join, tag
+from pev_server.web.markup import Child, Markup, tag
 
 STYLE = "style.css"
 
@@ -17,8 +17,8 @@ def document(title: str, *body: Child, base: str = "", who: str = "", refresh: s
         head.append(tag("link", rel="stylesheet", href=f"{base}{STYLE}"))
     if refresh:
         head.append(tag("meta", http_equiv="refresh", content=f"0; url={refresh}"))
-    home = tag("a", "runs that wait", href=base) if base else Markup("")
-    bar = tag("header", join(tag("strong", "PEV"), " ", home), tag("span", who))
+    links = [tag("a", "runs that wait", href=base), " ", tag("a", "all runs", href=f"{base}trail/")]
+    bar = tag("header", tag("nav", tag("strong", "PEV"), " ", links if base else ""), tag("span", who))
     return (
         f"<!doctype html>\n{tag('html', tag('head', head), tag('body', bar, tag('main', *body)), lang='en')}"
     )
@@ -32,5 +32,5 @@ def simple(title: str, told: str, *, base: str = "", back: str = "") -> str:
 
 def onward(path: str) -> str:
     """Build the page after coming in: the next request is one of our own site, so the cookie goes with it."""
-    link = tag("p", tag("a", "Go on to the runs that wait", href=path))
+    link = tag("p", tag("a", "Go on", href=path))
     return document("Signed in", tag("section", link), refresh=path)

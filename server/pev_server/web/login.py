@@ -1,12 +1,14 @@
 """The door of a hosted page: the person's own login at the issuer (OpenID Connect, code flow with PKCE).
 
 An answer counts if we began the login for this browser, the issuer signed it for us, and it grants
-`pev:approve`. Tokens of MCP clients open nothing here.
+`pev:approve`, `pev:audit` or `pev:read`: the person gets no more than that. Tokens of MCP clients open
+nothing here.
 """
 
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -36,6 +38,10 @@ _METADATA_S: Final = 3_600.0
 _MOST: Final = 1_000
 _LIMIT_S: Final = 20.0
 _COOKIE: Final = "pev-login"
+_PLACE: Final = re.compile(rf"(?:trail/)?(?:runs/{RUN_ID.pattern})?")
+"""Where somebody may be on the way to while they log in."""
+_GRANTED: Final = (Scope.READ, Scope.APPROVE, Scope.AUDIT)
+"""What a login can be granted here."""
 
 
 class Metadata(BaseModel):
@@ -59,7 +65,7 @@ class Begun:
 
 
 class LoginDoor(Door):
-    """Lets in whoever the issuer says is a person that may approve."""
+    """Lets in whoever the issuer says is a person that may approve, audit or read."""
 
     paths = frozenset({"login", "callback"})
 
@@ -74,8 +80,7 @@ class LoginDoor(Door):
 
     def turn_away(self, path: str) -> Response:
         """Send the browser to log in, and remember where it wanted to go."""
-        run = path.removeprefix("runs/")
-        to = f"?{urlencode({'to': run})}" if path.startswith("runs/") and RUN_ID.fullmatch(run) else ""
+        to = f"?{urlencode({'to': path})}" if path and _PLACE.fullmatch(path) else ""
         return RedirectResponse(f"{self._base}login{to}", 303)
 
     async def answer(self, path: str, request: Request, sessions: Sessions) -> Response:
@@ -99,12 +104,12 @@ class LoginDoor(Door):
         self._begun = {key: one for key, one in self._begun.items() if one.ends > now}
         while len(self._begun) >= _MOST:
             del self._begun[next(iter(self._begun))]
-        run = request.query_params.get("to", "")
+        to = request.query_params.get("to", "")
         begun = Begun(
             state=secrets.token_urlsafe(32),
             nonce=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
-            to=f"{self._base}runs/{run}" if RUN_ID.fullmatch(run) else self._base,
+            to=f"{self._base}{to}" if _PLACE.fullmatch(to) else self._base,
             ends=now + LOGIN_S,
         )
         key = secrets.token_urlsafe(32)
@@ -156,23 +161,27 @@ class LoginDoor(Door):
         return response
 
     def _person(self, claims: Mapping[str, Any], answer: Mapping[str, Any]) -> Caller:
-        """Describe who logged in. Raises Forbidden unless the issuer grants them to approve."""
+        """Describe who logged in. Raises Forbidden if the issuer grants them nothing that is done here."""
         principal = name_principal(str(claims["sub"]), self._settings.issuer)
         said = claims.get(self._page.approve_claim)
         if said is None and self._page.approve_claim == "scope":
             said = answer.get("scope")
         granted = said.split() if isinstance(said, str) else said if isinstance(said, list) else []
-        if Scope.APPROVE.value not in granted:
+        scopes = frozenset(scope for scope in _GRANTED if scope.value in granted)
+        if not scopes:
             raise Forbidden(
-                f"{principal} is signed in, and was not granted {Scope.APPROVE}",
+                f"{principal} is signed in, and was granted none of {', '.join(_GRANTED)}",
                 hint="Ask the operator of the issuer for it.",
             )
         tenant = tenant_in(claims, self._settings)
         if tenant is None:
             raise Forbidden(f"{principal} belongs to no tenant", hint="Ask the operator of the issuer.")
-        scopes = frozenset({Scope.READ, Scope.APPROVE})
         return Caller(
-            principal=principal, role=Role.PERSON, scopes=scopes, host=Host(name="pev page"), tenant=tenant
+            principal=principal,
+            role=Role.PERSON,
+            scopes=scopes | {Scope.READ},
+            host=Host(name="pev page"),
+            tenant=tenant,
         )
 
     async def _discovered(self) -> Metadata:

@@ -1,4 +1,4 @@
-"""The page itself: answers requests, and hands a person's decision to the desk.
+"""The page itself: answers requests, hands a person's decision to the desk, and leads to the trail.
 
 Every answer carries the headers that forbid scripts, frames, foreign content and caching. Host and Origin are
 compared with the one address that the page is served at, so neither a rebound name nor another site gets in.
@@ -14,12 +14,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pev.boundary.dossier import open_dossier, waiting
 from pev.engine import Engine, parse_run_id
-from pev.errors import Forbidden, InvalidInput, PevError, RunUnknown
-from pev.models import Assurance, Channel, RunId
+from pev.errors import EventUnknown, Forbidden, InvalidInput, PevError, RunUnknown
+from pev.models import Assurance, Caller, Channel, RunId, Scope
 from pev.run import RunState
 from pev_server.web.doors import Door
 from pev_server.web.layout import STYLE, simple
 from pev_server.web.sessions import Session, Sessions
+from pev_server.web.trailing import answer_trail
 from pev_server.web.views import list_page, run_page
 
 MAX_BODY: Final = 65_536
@@ -93,6 +94,8 @@ class Page:
             states = await waiting(engine.core, session.caller)
             return HTMLResponse(list_page(states, base=self._base, who=who))
         first, _, rest = path.partition("/")
+        if first == "trail" and request.method == "GET":
+            return await answer_trail(rest, request, engine, session.caller, self._base)
         if first != "runs":
             return HTMLResponse(simple("Not found", "There is nothing here.", base=self._base), 404)
         run_id = parse_run_id(rest)
@@ -100,9 +103,8 @@ class Page:
             await self._decide(engine, run_id, request, session)
             return RedirectResponse(f"{self._base}runs/{run_id}", 303)
         found = await open_dossier(engine.core, engine.desk, session.caller, run_id)
-        return HTMLResponse(
-            run_page(found, base=self._base, who=who, csrf=session.csrf, unsigned=_unsigned(found.state))
-        )
+        unsigned = _no_decision(found.state, session.caller)
+        return HTMLResponse(run_page(found, base=self._base, who=who, csrf=session.csrf, unsigned=unsigned))
 
     async def _decide(self, engine: Engine, run_id: RunId, request: Request, session: Session) -> None:
         given = await self._form(request, session)
@@ -152,12 +154,15 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 def _status_of(error: PevError) -> int:
     if isinstance(error, Forbidden):
         return 403
-    if isinstance(error, RunUnknown):
+    if isinstance(error, RunUnknown | EventUnknown):
         return 404
     return 400 if isinstance(error, InvalidInput) else 409
 
 
-def _unsigned(state: RunState) -> str:
+def _no_decision(state: RunState, caller: Caller) -> str:
+    """Say why this person can decide nothing here; "" if they can."""
+    if Scope.APPROVE not in caller.scopes:
+        return f"This login may read. Deciding needs {Scope.APPROVE}."
     if state.rules.min_assurance is not Assurance.SIGNED:
         return ""
     return f"The policy wants a signature. In a terminal: pev approve {state.id} --sign"

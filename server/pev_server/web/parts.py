@@ -37,7 +37,7 @@ def place_of(one: Finding) -> str:
 def finding(one: Finding) -> Markup:
     """Show a finding, and who let it through if somebody did."""
     held = " (held)" if one.effect is Effect.HOLDS else ""
-    allowed = f" Let through by {one.allowed_by}." if one.allowed_by else ""
+    allowed = f" (let through by {one.allowed_by})" if one.allowed_by else ""
     return tag("li", tag("code", f"{one.check}/{one.rule}{held} {place_of(one)}"), " ", one.message, allowed)
 
 
@@ -54,9 +54,9 @@ def whole_plan(plan: Plan) -> Markup:
         tag(
             "tr",
             tag("td", tag("code", step.id)),
-            tag("td", badge(step.risk.value)),
+            tag("td", badge(step.risk.value), class_="fit"),
             tag("td", step.description),
-            tag("td", [tag("div", tag("code", path)) for path in step.files_touched]),
+            tag("td", [tag("div", tag("code", path)) for path in step.files_touched], class_="words"),
         )
         for step in plan.steps
     ]
