@@ -148,7 +148,7 @@ def serve_forge(kind: str) -> Iterator[ForgeFixture]:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             headers = {key.lower(): value for key, value in self.headers.items()}
-            path = parts.path.removeprefix("/api")
+            path = parts.path.removeprefix("/api").removeprefix("/v4")
             one = Asked(self.command, path, query, json.loads(raw) if raw else None, headers)
             forge.asked.append(one)
             status, more, body = forge.faults.pop(0) if forge.faults else (0, {}, None)
