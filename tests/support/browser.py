@@ -196,11 +196,16 @@ class Browser:
         """Choose from a list."""
         self.evaluate(f"document.querySelector({json.dumps(selector)}).value = {json.dumps(value)}")
 
-    def shoot(self, name: str) -> None:
-        """Take a picture of the whole page, where pictures are kept."""
+    def shoot(self, name: str, *, of: str = "html", most: int = 20_000) -> None:
+        """Take a picture of the page, or of an element down to `most` pixels, where pictures are kept."""
         if SHOTS is None:
             return
-        taken = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        box = self.evaluate(
+            f"(r => [r.x + scrollX, r.y + scrollY, r.width, Math.max(r.height, 1)])"
+            f"(document.querySelector({json.dumps(of)}).getBoundingClientRect())"
+        )
+        clip = {"x": box[0], "y": box[1], "width": box[2], "height": min(box[3], most), "scale": 1}
+        taken = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         Path(SHOTS, f"{name}.png").write_bytes(base64.b64decode(taken["data"]))
 
     def cookies(self) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ class Monitoring:
         if caller.tenant is None:
             return found
         bare = tuple(one.model_copy(update={"detail": ""}) for one in found.faults)
-        return found.model_copy(update={"faults": bare})
+        failure = "the record cannot be read just now" if found.failure else ""
+        return found.model_copy(update={"faults": bare, "failure": failure})
 
     async def size(self, caller: Caller) -> int:
         """Give how many events the log has now, verified or not."""

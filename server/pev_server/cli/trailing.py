@@ -75,9 +75,7 @@ async def show(
     """
     run_id = parse_run_id(run) if run else None
     if checkpoint is not None and not open_page:
-        raise InvalidInput(
-            "--checkpoint stands without --open", hint="Use `pev trail verify` for it."
-        )
+        raise InvalidInput("--checkpoint stands without --open", hint="Use `pev trail verify` for it.")
     if open_page:
         require_terminal("opening the page")
         async with open_engine(configured()) as engine:

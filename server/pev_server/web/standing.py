@@ -23,7 +23,7 @@ def standing_section(found: Standing | None, size: int | None) -> Markup:
     if found is None:
         return tag("section", tag("p", _NOT_YOURS), class_="standing")
     kind = "broken" if found.faults else "sound" if found.verified is not None else "unknown"
-    shown = [tag("li", str(one)) for one in found.faults[:_FAULTS]]
+    shown = [tag("li", str(one).removesuffix(": ")) for one in found.faults[:_FAULTS]]
     left = found.fault_count - len(shown)
     return tag(
         "section",
@@ -45,7 +45,7 @@ def _measured(found: Standing, size: int | None) -> list[str]:
     if found.faults and verified is not None:
         lines.append(f"Before that: {_reach(verified).lower()}; {_whole(found)}")
     new = (size or 0) - (verified.size if verified is not None else 0)
-    if new > 0:
+    if new > 0 and not found.faults:
         lines.append(f"{new} newer events are not verified yet: load the page again.")
     if found.failure:
         lines.append(f"The newest look measured nothing: {found.failure}.")

@@ -181,7 +181,8 @@ def _history(found: Dossier) -> Markup:
     rows = [
         tag(
             "tr",
-            [tag("td", cell, class_="fit") for cell in (str(one.event), one.at, one.kind, one.who)],
+            [tag("td", cell, class_="fit") for cell in (str(one.event), one.at, one.kind)],
+            tag("td", one.who, class_="words"),
             tag("td", one.what),
         )
         for one in found.history
