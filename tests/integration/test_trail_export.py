@@ -1,5 +1,6 @@
 """The trail in the forms of others, read back by their tools; and every filter on the command line."""
 
+import base64
 import csv
 import io
 import json
@@ -8,6 +9,9 @@ from typing import Any
 
 import aat_verify  # type: ignore[import-untyped] # it has no types
 import pytest
+from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped] # its stubs are not here
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pev.config import load_config
 from pev.errors import ConfigInvalid
@@ -17,6 +21,7 @@ from pev.trail.export import csv_lines
 from pev.trail.signing_key import load_signing_key
 from pev.trail.store import Trail
 from pev.trail.telemetry import trace_id
+from support.collector import attributes
 from support.commands import run_pev
 from support.tampering import RUN, small_trail
 from support.trail_events import AUTHOR, event
@@ -97,32 +102,65 @@ def test_a_spreadsheet_reads_the_csv_and_runs_nothing_in_it(tmp_path: Path) -> N
     assert json.loads(cells["payload"])["note"] == 'x"y'
 
 
+def taken(form: str, kind: Any) -> list[Any]:
+    """Export a run, and read each line as a collector does: ids are in hexadecimal there (OTLP, JSON)."""
+
+    def ids(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: base64.b64encode(bytes.fromhex(one)).decode()
+                if name.lower().endswith("spanid") or name == "traceId"
+                else ids(one)
+                for name, one in value.items()
+            }
+        return [ids(one) for one in value] if isinstance(value, list) else value
+
+    ended = run_pev("trail", "export", "--format", form, "--run", RUN)
+    return [ParseDict(ids(one), kind()) for one in lines(ended.out)]
+
+
 def test_a_run_becomes_a_trace_of_spans(state: Path) -> None:
-    """In OpenTelemetry's own data model; what took time is a span, all else an event of the run's span."""
+    """As a collector takes it; what took time is a span, all else an event of the run's span."""
     with Trail.open(state / "trail.sqlite3") as trail:
         called = event(Kind.TOOL_CALLED, tool="run_gate", outcome="ok", seconds=1.5)
         trail.append(f"run:{RUN}", [called], expected_version=None)  # type: ignore[arg-type] # a stream's name
 
-    spans = lines(run_pev("trail", "export", "--format", "otel", "--run", RUN).out)
+    (request,) = taken("otel", ExportTraceServiceRequest)
+    spans = [one for whole in request.resource_spans for scoped in whole.scope_spans for one in scoped.spans]
 
     root, *others = spans
-    assert root["name"] == f"run:{RUN}"
-    assert {one["context"]["trace_id"] for one in spans} == {f"0x{trace_id(f'run:{RUN}'):032x}"}
-    assert all(one["parent_id"] == root["context"]["span_id"] for one in others)
-    assert "decision.answered" in [one["name"] for one in root["events"]]
+    assert root.name == f"run:{RUN}"
+    assert {one.trace_id for one in spans} == {trace_id(f"run:{RUN}").to_bytes(16, "big")}
+    assert all(one.parent_span_id == root.span_id for one in others)
+    assert "decision.answered" in [one.name for one in root.events]
     gate = others[-1]
-    assert (gate["name"], gate["attributes"]["pev.outcome"]) == ("run_gate", "ok")
-    assert gate["start_time"] < gate["end_time"]
+    assert (gate.name, attributes(gate)["pev.outcome"]) == ("run_gate", "ok")
+    assert gate.end_time_unix_nano - gate.start_time_unix_nano == 1_500_000_000
+    assert attributes(request.resource_spans[0].resource)["service.name"] == "pev"
 
 
 def test_every_event_becomes_a_log_record_of_its_runs_trace(state: Path) -> None:
-    records = lines(run_pev("trail", "export", "--format", "otel-logs", "--run", RUN).out)
+    (request,) = taken("otel-logs", ExportLogsServiceRequest)
+    records = [
+        one for whole in request.resource_logs for each in whole.scope_logs for one in each.log_records
+    ]
 
     assert len(records) == 14
-    assert {one["trace_id"] for one in records} == {f"0x{trace_id(f'run:{RUN}'):032x}"}
-    assert {one["attributes"]["pev.run.id"] for one in records} == {RUN}
-    assert records[0]["event_name"] == "pev.run.opened"
-    assert {"INFO", "WARN"} == {one["severity_text"] for one in records}
+    assert {one.trace_id for one in records} == {trace_id(f"run:{RUN}").to_bytes(16, "big")}
+    assert {attributes(one)["pev.run.id"] for one in records} == {RUN}
+    assert records[0].event_name == "pev.run.opened"
+    assert {"INFO", "WARN"} == {one.severity_text for one in records}
+    assert all(one.severity_number for one in records)
+
+
+def test_a_long_log_becomes_more_lines_than_one(state: Path) -> None:
+    with Trail.open(state / "trail.sqlite3") as trail:
+        many = [event(Kind.COMMAND_RAN, n=n) for n in range(600)]
+        trail.append(SERVER_STREAM, many, expected_version=None)
+
+    written = lines(run_pev("trail", "export", "--format", "otel-logs", "--kind", "command.ran").out)
+    counts = [len(one["resourceLogs"][0]["scopeLogs"][0]["logRecords"]) for one in written]
+    assert (counts[0], sum(counts)) == (500, 603)
 
 
 def test_an_export_goes_into_a_file(state: Path, tmp_path: Path) -> None:

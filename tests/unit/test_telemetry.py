@@ -112,10 +112,11 @@ def test_the_standard_variables_name_the_service(tmp_path: Path) -> None:
         assert ended.stdout.strip() == name
 
 
-def test_without_the_sdk_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(ToolMissing, match="opentelemetry-sdk is not installed"):
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.common.trace_encoder", None)
+    with pytest.raises(ToolMissing, match="OpenTelemetry is not installed") as caught:
         next(spans([]))
+    assert "pev-server[otel]" in caught.value.hint
 
 
 def test_starting_the_server_loads_nothing_of_the_sdk(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
-"""Events as OpenTelemetry spans and log records: one trace for each run, in the SDK's own data model.
+"""Events as OpenTelemetry spans and log records: one trace for each run.
 
 Needs the extra `otel`; the SDK is imported only here, when events are written so. Ids are made of the stream
 and of the event's number, so that the same log gives the same trace, whoever writes it and how often. What
 stands in a payload stays there, but for a few short sides by which events are found.
 """
 
+import base64
 import hashlib
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pev.errors import ToolMissing
@@ -38,38 +41,63 @@ _LOUD: Final = frozenset(
 _QUIET: Final = frozenset({"ok", "PASSED", "SKIPPED"})
 _BUG: Final = "server.bug"
 _SIDES: Final = ("tool", "check", "outcome", "path")
+_ENCODERS: Final = "opentelemetry.exporter.otlp.proto.common"
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+_LINE_RECORDS: Final = 500
 _NS: Final = 1_000_000_000
 
 
 def spans(events: Iterable[Event]) -> Iterator[str]:
-    """Write a span for each stream, and one for each timed event in it, as one line of JSON each.
+    """Write the trace of each stream as a line of OTLP's JSON: its span, and one for each timed event in it.
 
-    Holds the events in memory: name a run, or a time, of a large log. Raises ToolMissing without the SDK.
+    A collector takes a line as it is, at `/v1/traces`. Holds the events in memory: name a run of a large log,
+    or a time. Raises ToolMissing without the extra `otel`.
     """
-    require_sdk()
+    encode = _extra(f"{_ENCODERS}.trace_encoder", "encode_spans")
     streams: dict[str, list[Event]] = {}
     for event in events:
         streams.setdefault(event.stream, []).append(event)
     for own in streams.values():
-        for span in (root_span(own), *filter(None, map(event_span, own))):
-            yield span.to_json(indent=None) + "\n"
+        yield _otlp_json(encode([root_span(own), *filter(None, map(event_span, own))]))
 
 
 def logs(events: Iterable[Event]) -> Iterator[str]:
-    """Write a log record for each event, as one line of JSON each. Raises ToolMissing without the SDK."""
-    require_sdk()
-    for event in events:
-        yield log_record(event).to_json(indent=None) + "\n"
+    """Write a log record for each event, some hundreds in a line of OTLP's JSON, for `/v1/logs`.
+
+    Raises ToolMissing without the extra `otel`.
+    """
+    encode, following = _extra(f"{_ENCODERS}._log_encoder", "encode_logs"), iter(events)
+    while batch := list(islice(following, _LINE_RECORDS)):
+        yield _otlp_json(encode([log_record(event) for event in batch]))
 
 
-def require_sdk() -> None:
-    """Raise ToolMissing where the SDK is not installed."""
+def _extra(module: str, name: str) -> Callable[..., Any]:
+    """Give a function of a library that only the extra brings."""
     try:
-        importlib.import_module("opentelemetry.sdk.trace")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except ImportError as exc:
         raise ToolMissing(
-            "opentelemetry-sdk is not installed", hint="Install PEV with the extra `otel`: pev-server[otel]."
+            "OpenTelemetry is not installed", hint="Install PEV with the extra `otel`: pev-server[otel]."
         ) from exc
+    return found
+
+
+def _otlp_json(message: Any) -> str:
+    """Write a message of OTLP as JSON: as protobuf has it, but for ids, which are in hexadecimal there.
+
+    See https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding.
+    """
+    whole = _extra("google.protobuf.json_format", "MessageToDict")(message, use_integers_for_enums=True)
+    return json.dumps(_with_hex_ids(whole), separators=(",", ":")) + "\n"
+
+
+def _with_hex_ids(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: base64.b64decode(one).hex() if name in _IDS else _with_hex_ids(one)
+            for name, one in value.items()
+        }
+    return [_with_hex_ids(one) for one in value] if isinstance(value, list) else value
 
 
 def trace_id(stream: str) -> int:
