@@ -1,6 +1,9 @@
 """Witnesses over real HTTP: who cosigns, who does not, and what one of them can tell of a log rolled back."""
 
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -173,6 +176,31 @@ def test_an_answer_that_is_no_cosignature_does_not_count(
     with pytest.raises(WitnessRefused) as caught:
         notary_of(trail, ring, witness).checkpoint(witnessed=True)
     assert why in caught.value.message
+
+
+def test_a_witness_that_answers_byte_by_byte_is_not_waited_for(
+    trail: Trail, ring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time; all of them together would keep a pull request waiting for days."""
+    monkeypatch.setattr("pev.trail.witness.ANSWER_S", 0.3)
+    ended = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening, listening.accept()[0] as peer, suppress(OSError):
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+            while not ended.wait(0.05):
+                peer.sendall(b"x")
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    slow = LocalWitness(name="slow", seed=b"s" * 32, url=f"http://127.0.0.1:{listening.getsockname()[1]}/w")
+    thread = threading.Thread(target=drip, args=[listening])
+    thread.start()
+    try:
+        with pytest.raises(WitnessRefused, match=r"slow: its answer took more than 0\.3 s"):
+            notary_of(trail, ring, slow).checkpoint(witnessed=True)
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_a_cosignature_by_another_key_or_of_another_text_does_not_count(

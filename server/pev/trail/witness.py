@@ -5,6 +5,7 @@ witness sends is bounded and passed over. What a witness says of another history
 """
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -125,6 +126,7 @@ class _Request:
         proof = "".join(f"{hash_line(step)}\n" for step in self.consistency(old))
         content = f"old {old}\n{proof}\n{self.note}".encode()
         url = f"{self.witness.url.rstrip('/')}/add-checkpoint"
+        until = time.monotonic() + ANSWER_S  # the client's own limit is one between two bytes
         try:
             with self.client.stream("POST", url, content=content) as answer:
                 body = b""
@@ -132,6 +134,8 @@ class _Request:
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
                         raise _Refused(f"its answer has more than {MAX_ANSWER_BYTES} bytes")
+                    if time.monotonic() > until:
+                        raise _Refused(f"its answer took more than {ANSWER_S:g} s")
                 kind = answer.headers.get("content-type", "").partition(";")[0].strip()
                 return answer.status_code, kind, body
         except self.library.HTTPError as exc:
