@@ -128,8 +128,21 @@ def test_where_nothing_can_be_measured_the_last_measurement_keeps_its_time(trail
     before = monitor.standing
     trail.close()
     after = monitor.look()
-    assert after.failure
+    assert after.claim == "could not be verified just now"
     assert (after.verified, after.at) == (before.verified, before.at)
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+def test_a_file_in_the_place_of_another_is_no_longer_verified(
+    trail: Trail, file: Path, tmp_path: Path, *, is_due: bool
+) -> None:
+    """This process still holds the old one open, and could go on calling that intact."""
+    monitor = resting(trail)
+    copy = tmp_path / "copy"
+    copy.write_bytes(file.read_bytes())
+    copy.replace(file)
+    assert (due(monitor) if is_due else monitor).look().claim == "could not be verified just now"
+    assert due(monitor).look().claim == "could not be verified just now"
 
 
 @pytest.mark.needs_host

@@ -58,6 +58,8 @@ class Standing(Model):
         if self.faults:
             kinds = ", ".join(dict.fromkeys(one.kind.value for one in self.faults))
             return f"BROKEN: {kinds} ({self.fault_count} in all)"
+        if self.failure:
+            return "could not be verified just now"
         if self.verified is None:
             return "not verified yet"
         if not self.anchors:
@@ -82,10 +84,10 @@ class Monitor:
     def look(self) -> Standing:
         """Measure what is due, and say what can be claimed now."""
         try:
-            if self._watch is None or time.monotonic() >= self._read_next:
-                self._read_all()
-            else:
+            if self._watch is not None:
                 self._read_on(self._watch)
+            if time.monotonic() >= self._read_next:
+                self._read_all()
         except TrailCorrupt as exc:
             self._broken((Fault(kind=FaultKind.FILE_DAMAGED, detail=exc.message),))
         except PevError as exc:
@@ -93,8 +95,6 @@ class Monitor:
         return self.standing
 
     def _read_all(self) -> None:
-        if time.monotonic() < self._read_next:
-            return  # it is broken, and was read a moment ago
         begun = time.monotonic()
         self._watch = None
         try:
@@ -107,6 +107,7 @@ class Monitor:
             if self._holds(report.head):
                 self._watch = watch
                 self._note_whole(report)
+                self._read_on(watch)  # a file that was put in another's place is noticed only here
         finally:
             self._read_next = time.monotonic() + REST * (time.monotonic() - begun)
 

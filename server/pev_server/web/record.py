@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from pev.account import account, describe
+from pev.boundary.question import poses_question
 from pev.facts import Approval, PlanRevision, PrState
 from pev.findings import CheckResult, GateReport
 from pev.models import ASSURANCE_OF, RunId
@@ -49,7 +50,7 @@ def record_page(found: Record, standing: Markup, *, base: str, who: str, newest_
     proofs = f"{base}trail/events/" if found.timeline is not None else ""
     return document(
         f"Run {state.id}",
-        *_head(found),
+        *_head(found, base),
         standing,
         tag("nav", [join(tag("a", name, href=f"#{part}"), " ") for part, name in _PARTS], class_="parts"),
         _plan(state),
@@ -68,7 +69,7 @@ def _section(part: str, *children: Child) -> Markup:
     return tag("section", tag("h2", dict(_PARTS)[part]), *children, id=part)
 
 
-def _head(found: Record) -> list[Markup]:
+def _head(found: Record, base: str) -> list[Markup]:
     state = found.state
     status = state.status.value.replace("_", " ")
     tells = state.reason and state.status in (Status.ESCALATED, Status.ABANDONED)
@@ -85,6 +86,9 @@ def _head(found: Record) -> list[Markup]:
         tag("h1", one_line(state.task, 300)),
         *(tag("p", line, class_="facts") for line in facts),
         *(tag("p", line, class_="high") for line in loud),
+        tag("p", tag("a", "It waits for a person", href=f"{base}runs/{state.id}"))
+        if poses_question(state)
+        else NOTHING,
     ]
 
 

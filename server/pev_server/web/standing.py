@@ -22,7 +22,13 @@ def standing_section(found: Standing | None, size: int | None) -> Markup:
     """Show the proof state, or to whom it is shown; `size` is how many events the log has now."""
     if found is None:
         return tag("section", tag("p", _NOT_YOURS), class_="standing")
-    kind = "broken" if found.faults else "sound" if found.verified is not None else "unknown"
+    kind = (
+        "broken"
+        if found.faults
+        else "sound"
+        if found.verified is not None and not found.failure
+        else "unknown"
+    )
     shown = [tag("li", str(one).removesuffix(": ")) for one in found.faults[:_FAULTS]]
     left = found.fault_count - len(shown)
     return tag(
@@ -49,7 +55,7 @@ def _measured(found: Standing, size: int | None) -> list[str]:
         lines.append(f"{new} newer events are not verified yet: load the page again.")
     if found.failure:
         lines.append(f"The newest look measured nothing: {found.failure}.")
-    if verified is not None and not found.faults:
+    if verified is not None and not found.faults and not found.failure:
         lines += _roll_back(found)
     return lines
 

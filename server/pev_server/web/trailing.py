@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pev.engine import Engine, parse_run_id
-from pev.errors import TrailCorrupt
+from pev.errors import TrailCorrupt, TrailUnavailable
 from pev.models import Caller, Scope
 from pev_server.web.layout import document, simple
 from pev_server.web.markup import Markup, tag
@@ -47,7 +47,7 @@ async def answer_trail(path: str, request: Request, engine: Engine, caller: Call
             caller, parse_run_id(rest), cursor=asked.get("cursor"), newest_first=newest_first
         )
         return HTMLResponse(record_page(found, standing, base=base, who=who, newest_first=newest_first))
-    except TrailCorrupt as exc:
+    except (TrailCorrupt, TrailUnavailable) as exc:
         told = tag("section", tag("p", exc.message))
         body = document("Not readable", tag("h1", "This cannot be read"), standing, told, base=base, who=who)
         return HTMLResponse(body, 500)
@@ -59,7 +59,7 @@ async def _standing(engine: Engine, caller: Caller) -> Markup:
     found = await engine.monitoring.standing(caller, wait_s=_PATIENCE_S)
     try:
         size = await engine.monitoring.size(caller)
-    except TrailCorrupt:  # the standing says what is wrong with it
+    except (TrailCorrupt, TrailUnavailable):  # the standing says what is wrong with it
         size = None
     return standing_section(found, size)
 

@@ -64,7 +64,8 @@ def run_page(found: Dossier, *, base: str, who: str, csrf: str, unsigned: str = 
     """Build the page of a run; `unsigned` says why it offers no decision, if it does not."""
     state = found.state
     facts = f"run {state.id} in {state.repo_name}, from {state.base_ref} at {state.base_commit[:12]}"
-    parts = [tag("h1", one_line(state.task, 300)), tag("p", facts, class_="facts")]
+    record = tag("a", "its whole record", href=f"{base}trail/runs/{state.id}")
+    parts = [tag("h1", one_line(state.task, 300)), tag("p", facts, "; ", record, class_="facts")]
     if state.base_commit != state.trusted_commit:
         parts.append(tag("p", f"The base is not the trusted ref {state.trusted_ref}.", class_="high"))
     question = found.question
