@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pev.errors import BlobUnknown, EventUnknown, InvalidInput, RunUnknown, TrailCorrupt
+from pev.errors import BlobUnknown, EventUnknown, InvalidInput, RunUnknown, TrailCorrupt, TrailUnavailable
 from pev.events import Kind
 from pev.models import SERVER_STREAM, RunId, now, run_stream
 from pev.trail.faults import FaultKind
@@ -55,6 +55,24 @@ def test_an_erased_payload_is_gone_and_the_log_holds(trail: Trail, tmp_path: Pat
     assert told.actor.principal == PERSON.principal
     assert trail.verify().summary == "consistent; roll-back not excluded"
     assert words not in (tmp_path / "trail.sqlite3").read_bytes() + _wal(tmp_path)
+
+
+def test_bytes_that_could_not_be_taken_out_of_the_file_are_said_to_be_there(tmp_path: Path) -> None:
+    """A reader of an older moment keeps them; who erased for good must know."""
+    with Trail.open(small_trail(tmp_path), busy_s=0.2) as trail:
+        words = "born on 10 December 1815"
+        (stored,) = trail.append(
+            SERVER_STREAM, [event(Kind.COMMAND_RAN, argv=[words])], expected_version=None
+        )
+        with opened_raw(tmp_path / "trail.sqlite3") as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM events").fetchone()
+            with pytest.raises(TrailUnavailable, match="erased still stands in"):
+                trail.erase(PERSON, "asked for", events=[stored.seq])
+            assert words.encode() in _wal(tmp_path)
+        assert trail.event(stored.seq).payload is None
+        assert trail.verify().intact
+    assert words.encode() not in (tmp_path / "trail.sqlite3").read_bytes() + _wal(tmp_path)
 
 
 def _wal(folder: Path) -> bytes:

@@ -103,9 +103,17 @@ class Database:
                 roll_back(connection)
 
     def forget(self) -> None:
-        """Write the log of pages back into the file and empty it: it still holds what was overwritten."""
+        """Write the log of pages back into the file and empty it: it still holds what was overwritten.
+
+        Raises TrailUnavailable if others go on reading in it for longer than `busy_s`.
+        """
         with self._translated(), self._borrowed() as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise TrailUnavailable(
+                f"what was erased still stands in '{self.path}-wal', in which others are reading",
+                hint="It is gone when no process has the trail open: end them all once.",
+            )
 
     def check_file(self) -> None:
         """Raise TrailUnavailable if the file was removed or replaced since it was opened."""

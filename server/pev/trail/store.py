@@ -179,7 +179,8 @@ class Trail:
     ) -> Event:
         """Erase the payloads of single events, or of a run that is over; give the event that tells of it.
 
-        Raises InvalidInput for what cannot be erased, EventUnknown and RunUnknown.
+        Raises InvalidInput for what cannot be erased, EventUnknown and RunUnknown; and TrailUnavailable if it
+        is erased from the log, but its bytes stay in a file while others read there.
         """
         with self._database.writing() as connection:
             if run is not None:
@@ -190,9 +191,9 @@ class Trail:
             version = log.version_of(connection, SERVER_STREAM)
             (stored,) = log.write(connection, SERVER_STREAM, version, drafts)
             projections.Projector(connection).apply(stored)
-        self._database.forget()
         if self._hears is not None:
             self._hears([stored])
+        self._database.forget()
         return stored
 
     def older_than(self, kind: Kind, at: datetime) -> list[int]:
