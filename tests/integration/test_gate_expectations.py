@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from pev.errors import CheckUnknown
 from pev.findings import GateReport, Outcome
 from pev.gate.tools import version_of
 from support.gates import GateFixture, of, rules_of
@@ -97,9 +98,8 @@ async def test_types_that_nobody_checks_are_told_and_do_not_block(gate: GateFixt
 async def test_with_black_nothing_asks_for_ruff_s_format(gate: GateFixture) -> None:
     gate.on_base({"pyproject.toml": BLACK})
 
-    report = await change(gate)
-
-    assert "format" not in {one.check for one in report.checks}
+    with pytest.raises(CheckUnknown, match="no check 'format'"):
+        await gate.check("format", {"src/app/calc.py": MORE})
 
 
 async def test_a_style_that_nobody_chose_is_told_and_does_not_block(gate: GateFixture) -> None:
@@ -107,13 +107,13 @@ async def test_a_style_that_nobody_chose_is_told_and_does_not_block(gate: GateFi
     gate.on_base({"pyproject.toml": NO_RUFF})
     odd = "import sys\nimport os\n\nx = { 'a' : (os, sys) }\n"
 
-    report = await change(gate, **{"src/app/odd.py": odd})
+    lint, style = [await gate.check(name, {"src/app/odd.py": odd}) for name in ("lint", "format")]
     defect = await gate.check("lint", {"src/app/odd.py": "def f():\n    return undefined\n"})
 
-    assert {"I001"} <= rules_of(of(report, "lint"))
-    assert of(report, "lint").outcome is Outcome.PASSED
-    assert rules_of(of(report, "format")) == {"unformatted"}
-    assert of(report, "format").outcome is Outcome.PASSED
+    assert {"I001"} <= rules_of(lint)
+    assert lint.outcome is Outcome.PASSED
+    assert rules_of(style) == {"unformatted"}
+    assert style.outcome is Outcome.PASSED
     assert defect.outcome is Outcome.FAILED
     assert rules_of(defect) == {"F821"}
 
@@ -239,13 +239,13 @@ async def test_a_base_that_mypy_cannot_read_blocks_under_an_explicit_policy_alon
     """Two files of one module name make mypy give up with exit code 2."""
     twice = {"one/same.py": "x = 1\n", "two/same.py": "x = 1\n"}
     gate.on_base(twice)
-    detected = await change(gate)
+    detected = await gate.check("types", {"src/app/calc.py": MORE})
     gate.on_base(only("types"))
-    explicit = await change(gate)
+    explicit = await gate.check("types", {"src/app/calc.py": MORE})
 
-    assert of(detected, "types").outcome is Outcome.SKIPPED
-    assert "cannot run on the base" in of(detected, "types").reason
-    assert of(explicit, "types").outcome is Outcome.INCONCLUSIVE
+    assert detected.outcome is Outcome.SKIPPED
+    assert "cannot run on the base" in detected.reason
+    assert explicit.outcome is Outcome.INCONCLUSIVE
 
 
 async def test_a_test_that_fails_on_the_base_is_old(gate: GateFixture) -> None:

@@ -17,6 +17,11 @@ OLD: Final = 'def show(a: int) -> str:\n    return "%s" % a\n'
 SHOW: Final = "src/app/show.py"
 
 
+def alone(lens: str) -> dict[str, str]:
+    """A policy of one check, where the other has nothing to say."""
+    return {"pev.toml": f'checks = ["{lens}"]\n'}
+
+
 @pytest.fixture
 def old(gate: GateFixture) -> GateFixture:
     """A repository with an old finding of the linter, and its own policy."""
@@ -43,17 +48,18 @@ async def test_the_same_finding_elsewhere_is_new(old: GateFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "rule"),
+    ("line", "rule", "lens"),
     [
-        ("TEN = 10  # noqa: PLR2004\n", "new-noqa"),
-        ("TEN = 10  # type: ignore[misc]\n", "new-type-ignore"),
-        ("TEN = 10  # pyright: ignore[reportUnknown]\n", "new-type-ignore"),
+        ("TEN = 10  # noqa: PLR2004\n", "new-noqa", "lint"),
+        ("TEN = 10  # type: ignore[misc]\n", "new-type-ignore", "types"),
+        ("TEN = 10  # pyright: ignore[reportUnknown]\n", "new-type-ignore", "types"),
     ],
 )
 async def test_a_suppression_that_hides_nothing_is_told_and_does_not_block(
-    old: GateFixture, line: str, rule: str
+    old: GateFixture, line: str, rule: str, lens: str
 ) -> None:
     """It is for a tool that the gate does not run, or for a rule that the project does not choose."""
+    old.on_base(alone(lens))
     report = await old.judge({"src/app/ten.py": line})
 
     assert report.outcome is Outcome.PASSED, report.reason
@@ -61,17 +67,20 @@ async def test_a_suppression_that_hides_nothing_is_told_and_does_not_block(
 
 
 @pytest.mark.parametrize(
-    ("text", "rule"),
+    ("text", "rule", "lens"),
     [
-        ("import os  # noqa: F401\n", "new-noqa"),
-        ("import os  # noqa\n", "new-noqa"),
-        ("# ruff: noqa: F401\nimport os\n", "new-noqa"),
-        ('TEN: int = "10"  # type: ignore[assignment]\n', "new-type-ignore"),
-        ("TEN = 10  # type: ignore\n", "new-type-ignore"),
+        ("import os  # noqa: F401\n", "new-noqa", "lint"),
+        ("import os  # noqa\n", "new-noqa", "lint"),
+        ("# ruff: noqa: F401\nimport os\n", "new-noqa", "lint"),
+        ('TEN: int = "10"  # type: ignore[assignment]\n', "new-type-ignore", "types"),
+        ("TEN = 10  # type: ignore\n", "new-type-ignore", "types"),
     ],
 )
-async def test_a_suppression_that_hides_something_blocks(old: GateFixture, text: str, rule: str) -> None:
+async def test_a_suppression_that_hides_something_blocks(
+    old: GateFixture, text: str, rule: str, lens: str
+) -> None:
     """Or might hide anything: one that does not say what."""
+    old.on_base(alone(lens))
     report = await old.judge({"src/app/ten.py": text})
 
     assert report.outcome is Outcome.FAILED

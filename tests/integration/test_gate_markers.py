@@ -8,7 +8,7 @@ from support.repos import TEST_CALC, UserRepoFixture
 
 pytestmark = [pytest.mark.needs_host, pytest.mark.needs_index]
 POLICY = '[check.tests]\nwithout_markers = ["needs_network"]\n'
-MARKED = TEST_CALC + (
+MARKED = f"import pytest\n\n{TEST_CALC}" + (
     "\n\n@pytest.mark.filterwarnings('ignore')\n@pytest.mark.needs_network\n"
     "def test_elsewhere() -> None:\n    raise RuntimeError('no network in a gate')\n"
 ).replace("'", '"')
@@ -28,7 +28,9 @@ async def test_a_marker_that_the_change_adds_does_not_hide_a_test_that_it_breaks
     user_repo: UserRepoFixture,
 ) -> None:
     user_repo.commit("policy", {"pev.toml": POLICY})
-    broken = TEST_CALC.replace("def test_divide(", "@pytest.mark.needs_network\ndef test_divide(")
+    broken = "import pytest\n\n" + TEST_CALC.replace(
+        "def test_divide(", "@pytest.mark.needs_network\ndef test_divide("
+    )
     calc = (user_repo.path / "src/app/calc.py").read_text(encoding="utf-8").replace("a / b", "a // b")
     user_repo.write({"tests/test_calc.py": broken, "src/app/calc.py": calc})
     async with engine_at(user_repo.path) as engine:

@@ -230,6 +230,16 @@ async def test_only_the_changed_unformatted_file_is_named(gate: GateFixture) -> 
     assert [one.path for one in report.findings if one.counts()] == ["src/app/new.py"]
 
 
+async def test_the_types_of_a_dependency_are_known(gate: GateFixture) -> None:
+    """What the project's environment holds is read, and is no Any."""
+    gate.on_base({"pev.toml": 'checks = ["types"]\n'})
+    wrong = "import pytest\n\n\ndef test_new() -> None:\n    pytest.skip(1)\n"
+
+    result = await gate.check("types", {"tests/test_new.py": wrong})
+
+    assert (result.outcome, rules_of(result)) == (Outcome.FAILED, {"arg-type"})
+
+
 async def test_a_syntax_error_fails_every_check_that_reads_code(gate: GateFixture) -> None:
     gate.on_base({"pev.toml": 'checks = ["format", "lint", "security"]\n'})
 

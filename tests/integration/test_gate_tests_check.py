@@ -43,7 +43,7 @@ async def test_an_edited_test_does_not_hide_what_the_change_breaks(
 
 
 async def test_a_skipped_test_is_seen_and_its_old_form_is_run(tests_gate: GateFixture) -> None:
-    marked = TEST_CALC.replace(DIVIDE, f'@pytest.mark.skip(reason="flaky")\n{DIVIDE}')
+    marked = "import pytest\n\n" + TEST_CALC.replace(DIVIDE, f'@pytest.mark.skip(reason="flaky")\n{DIVIDE}')
 
     report = await tests_gate.judge({"src/app/calc.py": BUG, "tests/test_calc.py": marked})
 

@@ -43,9 +43,8 @@ def divide(a: int, b: int) -> float:
         raise ValueError("division by zero")
     return a / b
 '''
+# without pytest's own name: a type check that has to read it takes twice as long
 TEST_CALC: Final = """\
-import pytest
-
 from app.calc import add, divide
 
 
@@ -58,8 +57,12 @@ def test_divide() -> None:
 
 
 def test_divide_by_zero() -> None:
-    with pytest.raises(ValueError):
+    try:
         divide(1, 0)
+    except ValueError as exc:
+        assert "by zero" in str(exc)
+    else:
+        raise AssertionError("it divided")
 """
 PROJECT: Final = {
     "pyproject.toml": PYPROJECT,

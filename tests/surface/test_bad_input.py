@@ -1,5 +1,6 @@
 """Bad input gets an error with a stable code that names the value; nothing is lost and nothing crashes."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,9 @@ async def test_paths_that_leave_the_worktree_are_refused(user_repo: UserRepoFixt
 @pytest.mark.needs_host
 @pytest.mark.parametrize("kind", ["none", "empty", "bare", "shallow"])
 async def test_a_repository_that_cannot_be_used_says_why(
-    kind: str, tmp_path: Path, user_repo: UserRepoFixture
+    kind: str, tmp_path: Path, user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whoever names it: the operator's settings, or the command line."""
     folder = tmp_path / "odd"
     commands = {
         "none": ["mkdir", str(folder)],
@@ -91,7 +93,9 @@ async def test_a_repository_that_cannot_be_used_says_why(
     }
     user_repo.commit("second", {"a.txt": "a"})
     subprocess.run(commands[kind], check=True)
-    async with connected("stdio", tmp_path, "--repo", f"odd={folder}") as client:
+    monkeypatch.setenv("PEV_REPOS", json.dumps({"odd": str(folder)} if kind != "none" else {}))
+    transport = "stdio" if kind == "none" else "memory"
+    async with connected(transport, tmp_path, "--repo", f"odd={folder}") as client:
         said = await refusal(client, "draft_plan", task="x", repo="odd")
     assert said.startswith(("[repo.unusable]", "[ref.not_found]")), said
     words = {"none": "not", "empty": "commit", "bare": "bare", "shallow": "shallow"}
@@ -135,9 +139,11 @@ async def test_a_corrupt_trail_is_said_and_nothing_is_written_over_it(
 
 @pytest.mark.needs_host
 async def test_bytes_that_are_no_text_and_a_flood_of_output_reach_the_caller_harmless(
-    user_repo: UserRepoFixture,
+    user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flood = "import sys; sys.stdout.buffer.write(b'\\xff\\x1b[2Jhead' + b'x' * 100_000_000 + b'tail')"
+    """Five times what is kept of a command."""
+    monkeypatch.setenv("PEV_OUTPUT_BYTES", str(2**22))
+    flood = "import sys; sys.stdout.buffer.write(b'\\xff\\x1b[2Jhead' + b'x' * 20_000_000 + b'tail')"
     async with connected("memory", user_repo.path, elicitation_handler=Person(APPROVE)) as client:
         run_id = (await call(client, "draft_plan", task="Add slugify"))["run"]["run_id"]
         await call(client, "submit_plan", run_id=run_id, plan=PLAN)
