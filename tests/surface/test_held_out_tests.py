@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from pev.models import Role
+from pev.models import Role, RunId
+from pev_server.web.markup import Markup
+from pev_server.web.record import record_page
 from support.clients import APPROVE, MOSTLY_MODERN, Era, Person, call, refusal
+from support.engines import PERSON, engine_at
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 from support.roles import Model, session
@@ -40,6 +43,13 @@ async def _everything(client: Client[Any], run_id: str) -> str:
     return "\n".join(parts)
 
 
+async def _page(repo: UserRepoFixture, run_id: str) -> str:
+    """Give the page that people read of a run."""
+    async with engine_at(repo.path) as engine:
+        found = await engine.recounting.record(PERSON, RunId(run_id))
+    return record_page(found, Markup(""), base="/", who="", newest_first=False)
+
+
 @pytest.mark.parametrize("era", MOSTLY_MODERN)
 async def test_the_hosts_model_writes_them_in_a_conversation_of_its_own(
     era: Era, user_repo: UserRepoFixture
@@ -70,7 +80,9 @@ async def test_the_hosts_model_writes_them_in_a_conversation_of_its_own(
     assert failed["status"] == "failed"
     assert "criterion c1 is not met" in str(failed["gate"]["findings"])
     assert passed["status"] == "passed"
-    for text in (str(drafted), str(failed), seen, alone, str(passed), opened["body"]):
+    page = await _page(user_repo, run_id)
+    assert "handed in 1 held-out test of c1" in page
+    for text in (str(drafted), str(failed), seen, alone, str(passed), opened["body"], page):
         assert MARK not in text
         assert "Foo  BAR" not in text
     assert alone.startswith("[check.unknown]")

@@ -22,13 +22,8 @@ def standing_section(found: Standing | None, size: int | None) -> Markup:
     """Show the proof state, or to whom it is shown; `size` is how many events the log has now."""
     if found is None:
         return tag("section", tag("p", _NOT_YOURS), class_="standing")
-    kind = (
-        "broken"
-        if found.faults
-        else "sound"
-        if found.verified is not None and not found.failure
-        else "unknown"
-    )
+    measured = found.verified is not None and not found.failure
+    kind = "broken" if found.faults else "sound" if measured else "unknown"
     shown = [tag("li", str(one).removesuffix(": ")) for one in found.faults[:_FAULTS]]
     left = found.fault_count - len(shown)
     return tag(
