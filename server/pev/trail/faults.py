@@ -40,7 +40,7 @@ class Fault(Model):
     def __str__(self) -> str:
         """Give the fault in one line."""
         at = "" if self.seq is None else f" at {self.seq}"
-        return f"{self.kind}{at}: {self.detail}"
+        return f"{self.kind}{at}{': ' if self.detail else ''}{self.detail}"
 
 
 class VerifyReport(Model):
