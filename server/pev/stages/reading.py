@@ -66,6 +66,8 @@ class Reading:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        # a verification keeps a core busy for as long as the log is
+        self._one_at_a_time = anyio.CapacityLimiter(1)
 
     async def runs(self, caller: Caller, *, limit: int = 50) -> list[RunState]:
         """Give the newest runs of the repositories that are allowed here."""
@@ -290,7 +292,7 @@ class Reading:
         kept: bytes | None = None,
         keys: Sequence[VerifierKey] = (),
     ) -> VerifyReport:
-        """Check the whole log, against a head, a signed checkpoint or a proof kept elsewhere.
+        """Check the whole log, against a head, a signed checkpoint or a proof kept elsewhere; one at a time.
 
         Whose signature counts is what `keys` say, or else the log's own record. A tenant, who sees its own
         runs alone, is told kinds and numbers of faults, and no detail. Raises InvalidInput if `kept` is none
@@ -304,7 +306,7 @@ class Reading:
                 return self._core.trail.verify(expected=expected)
             return verify_against(self._core.trail, self._notary, kept, keys)
 
-        report = await anyio.to_thread.run_sync(verify)
+        report = await anyio.to_thread.run_sync(verify, limiter=self._one_at_a_time)
         if self._core.tenant is None:
             return report
         bare = tuple(fault.model_copy(update={"detail": ""}) for fault in report.faults)
