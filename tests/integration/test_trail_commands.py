@@ -17,7 +17,7 @@ from pev.trail.store import Trail
 from support.cli import pev_on_terminal
 from support.clients import PEV
 from support.commands import run_pev
-from support.tampering import cut, opened_raw, small_trail
+from support.tampering import RUN, cut, opened_raw, small_trail
 from support.trail_events import event
 
 
@@ -249,3 +249,19 @@ def _watch() -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.usefixtures("state")
+def test_a_run_reads_as_a_story_and_all_events_say_where_they_belong() -> None:
+    """The sentences are those of the page; the place of an event stands where there are several."""
+    of_run = run_pev("trail", RUN).out.splitlines()
+    of_all = run_pev("trail", "--limit", "500").out.splitlines()
+
+    told = [line.split("\t") for line in of_run]
+    assert [line[0] for line in told] == [str(number) for number in range(14)]
+    assert told[4][2:] == [
+        "local:grace (person) through terminal",
+        "decided on the plan: approve through terminal (person-present), after 32 s: fine",
+    ]
+    assert len(of_all) == 30  # that the run was read is an event
+    assert of_all[4].split("\t")[2:4] == [f"run:{RUN}", "decision.answered"]

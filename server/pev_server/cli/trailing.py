@@ -91,11 +91,14 @@ async def show(
         for event in events:
             print_json(event.model_dump_json())
         return Exit.OK
+    # of one run the stream is known, and a sentence says the kind
+    where = [() if run_id else (one.stream, one.kind.value) for one in events]
     rows = [
-        (str(one.seq), one.at[:19], one.stream, one.kind.value, name_actor(one.actor), tell(one))
-        for one in events
+        (str(one.seq), one.at[:19], *place, name_actor(one.actor), tell(one))
+        for one, place in zip(events, where, strict=True)
     ]
-    print_table("trail", ("event", "time", "stream", "kind", "who", "what"), rows)
+    places = () if run_id else ("stream", "kind")
+    print_table(f"run {run_id}" if run_id else "trail", ("event", "time", *places, "who", "what"), rows)
     return Exit.OK
 
 
