@@ -134,7 +134,15 @@ def _own_index(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("offline")
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a session keeps the repository that its tests get copies of, once one has asked for it."""
+    return tmp_path_factory.mktemp("prepared") / "project"
+
+
 @pytest.fixture
-def user_repo(tmp_path: Path) -> UserRepoFixture:
+def user_repo(tmp_path: Path, prepared: Path) -> UserRepoFixture:
     """A small Python project in a real git repository, on branch `main`, with one commit."""
-    return UserRepoFixture.python_project(tmp_path / "project")
+    if not prepared.exists():  # by a test, not for the session: only a test has a home of its own
+        UserRepoFixture.python_project(prepared)
+    return UserRepoFixture(prepared).copied(tmp_path / "project")

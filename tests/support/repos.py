@@ -1,5 +1,6 @@
 """Real git repositories for tests, made with the real git."""
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,13 @@ class UserRepoFixture:
         """Make a small Python project with passing tests and one commit."""
         repo = cls.empty(path)
         repo.commit("first", PROJECT)
+        return repo
+
+    def copied(self, path: Path) -> "UserRepoFixture":
+        """Copy the repository, with its folder, and let git look at the files anew."""
+        shutil.copytree(self.path, path, symlinks=True)
+        repo = UserRepoFixture(path)
+        repo.git("update-index", "-q", "--refresh")
         return repo
 
     def git(self, *args: str) -> str:
