@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -221,6 +222,28 @@ def test_a_collector_that_fails_is_in_nobodys_way(trail: Trail, caplog: pytest.L
     assert (len(found), len(logs)) == (0, 3)
     assert trail.version(run_stream(RunId("0000000a"))) == 3
     assert trail.verify().intact
+
+
+def test_a_collector_that_never_answers_does_not_keep_a_server_from_ending(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(telemetry, "STOP_S", 0.2)
+    answered = threading.Event()
+
+    class Silent(InMemorySpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            answered.wait()
+            return SpanExportResult.SUCCESS
+
+    live = Telemetry(Silent(), None, Redactor())
+    live.attach(trail)
+    stored(trail, Kind.TOOL_CALLED, tool="x", outcome="ok", seconds=0.1)
+    try:
+        live.stop()
+        assert not answered.is_set()
+        assert "was not exported within 0.2 s" in caplog.text
+    finally:
+        answered.set()
 
 
 def test_the_operators_sampler_decides_for_a_whole_run(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
