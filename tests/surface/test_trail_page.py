@@ -21,7 +21,8 @@ from pev.trail.proof import parse_proof, verify_proof
 from pev.trail.query import TrailQuery
 from pev.trail.store import Trail
 from pev_server.principal import local_principal
-from pev_server.web.markup import text
+from pev_server.web.markup import Markup, text
+from pev_server.web.record import record_page
 from support.cli import on_terminal, pev
 from support.clients import PEV
 from support.engines import AGENT, APPROVE, engine_at
@@ -31,7 +32,7 @@ from support.plans import plan
 from support.repos import UserRepoFixture
 from support.stories import HOSTILE, HOSTILE_FILE, whole_run
 from support.tampering import opened_raw
-from support.trail_events import event, opened
+from support.trail_events import event, opened, plan_submitted
 
 pytestmark = pytest.mark.needs_host
 FIRST: Final = RunId("00000000")
@@ -118,6 +119,7 @@ def test_a_run_is_read_from_the_list_to_a_proof_and_nothing_foreign_is_markup(
             "no event": visitor.send(f"{base}trail/events/999999/proof").status,
             "no cursor": visitor.send(f"{base}trail/?before=x").status,
             "no cursor of this": visitor.send(f"{base}trail/runs/{run_id}?cursor=x").status,
+            "too long a cursor": visitor.send(f"{base}trail/runs/{run_id}?cursor={'x' * 501}").status,
             "no page": visitor.send(f"{base}trail/secrets").status,
             "a form": visitor.send(f"{base}trail/runs/{run_id}", {"a": "b"}).status,
             "a stranger": Visitor(visitor.origin).send(f"{base}trail/").status,
@@ -129,6 +131,7 @@ def test_a_run_is_read_from_the_list_to_a_proof_and_nothing_foreign_is_markup(
             "no event": 404,
             "no cursor": 400,
             "no cursor of this": 400,
+            "too long a cursor": 400,
             "no page": 404,
             "a form": 404,
             "a stranger": 401,
@@ -175,6 +178,21 @@ def test_runs_and_events_come_in_pages_of_a_stable_order(user_repo: UserRepoFixt
         (back,) = links(first, "Further events")
         told = re.findall(r"called tool-(\d+)\.", first.body + visitor.send(back).body)
         assert told == [str(one) for one in reversed(range(120))]
+
+
+async def test_a_run_of_many_revisions_is_still_a_page(user_repo: UserRepoFixture) -> None:
+    """An agent may submit as many as it likes; a person must be able to read what came of it."""
+    record_runs(1)
+    with Trail.open(trail_file()) as trail:
+        for number in range(1, 41):
+            one = plan(goal=f"goal {number}.", approach="x" * 15_000 + str(number))
+            trail.append(run_stream(FIRST), [plan_submitted(one, number)], expected_version=None)
+    async with engine_at(user_repo.path) as engine:
+        found = await engine.recounting.record(AGENT, FIRST)
+    shown = record_page(found, Markup(""), base="/", who="", newest_first=False)
+    assert "Revision 40, not approved" in shown
+    assert "30 older ones are in the timeline." in shown
+    assert len(shown) < 1_000_000
 
 
 def test_whoever_changes_the_file_is_told_of_on_the_next_page(user_repo: UserRepoFixture) -> None:

@@ -77,7 +77,7 @@ class Recounting:
         diff = await judged_diff(self._core, state, newest)
         timeline = None
         if Scope.AUDIT in caller.scopes:
-            query = TrailQuery(run=run_id, limit=EVENTS, cursor=cursor, newest_first=newest_first)
+            query = _question(run_id, cursor, newest_first=newest_first)
             timeline = await _or_none(self._reading.query(caller, query), unreadable)
         return Record(
             state=state,
@@ -90,6 +90,13 @@ class Recounting:
 
     async def _report(self, state: RunState, gate: GateState) -> GateReport | None:
         return await self._core.report(state, attempt=gate.attempt) if gate.report is not None else None
+
+
+def _question(run_id: RunId, cursor: str | None, *, newest_first: bool) -> TrailQuery:
+    try:
+        return TrailQuery(run=run_id, limit=EVENTS, cursor=cursor, newest_first=newest_first)
+    except ValidationError as exc:
+        raise InvalidInput("this is no cursor", hint="Begin without one.") from exc
 
 
 async def _or_none(found: Awaitable[_T], unreadable: list[str]) -> _T | None:

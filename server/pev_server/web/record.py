@@ -33,6 +33,8 @@ from pev_server.web.trail import gate_outcome, pull_request
 MAX_LINES: Final = 300
 """How many lines of one file's change are shown."""
 MAX_FINDINGS: Final = 50
+MAX_REVISIONS: Final = 10
+MAX_REVIEWS: Final = 20
 _PARTS: Final = (
     ("plan", "Plan"),
     ("decisions", "Decisions"),
@@ -99,8 +101,10 @@ def _plan(state: RunState) -> Markup:
     approved = state.approved_revision
     said = "approved" if approved is not None else "not approved"
     whole = tag("p", f"Revision {newest.revision}, {said}. Its hash is ", tag("code", newest.plan_hash))
-    older = [_revision(before, after) for before, after in pairwise(state.revisions)][::-1]
-    first = _source(state.revisions[0])
+    shown = state.revisions[-MAX_REVISIONS:]
+    older = [_revision(before, after) for before, after in pairwise(shown)][::-1]
+    left = len(state.revisions) - len(shown)
+    first = f"{_source(shown[0])}. {f'{left} older ones are in the timeline.' if left else ''}"
     return _section("plan", whole, whole_plan(newest.plan), *older, tag("p", first, class_="facts"))
 
 
@@ -195,7 +199,7 @@ def _check(one: CheckResult) -> Markup:
 
 def _roles(state: RunState) -> Markup:
     lines = [tag("li", line) for line in account(state)]
-    reviews = [_review(one) for one in state.work.reviews[::-1]]
+    reviews = [_review(one) for one in state.work.reviews[-MAX_REVIEWS:][::-1]]
     if not lines and not reviews:
         return _section("roles", tag("p", "No model judged this run in a role of its own."))
     return _section("roles", tag("ul", lines), *reviews)
