@@ -178,7 +178,7 @@ async def test_what_the_tests_say_reaches_no_view_of_the_author(user_repo: UserR
     for one in said:
         assert MARK not in one
         assert "Foo  BAR" not in one
-    for shown in (("show", run_id), ("trail", "show"), ("runs",)):
+    for shown in (("show", run_id), ("trail", "show")):
         assert MARK not in pev(*shown, cwd=user_repo.path).out
     config = load_config()
     stores = [user_repo.path / ".git", *config.state_dir.rglob("*.git")]
