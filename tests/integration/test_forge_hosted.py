@@ -73,7 +73,7 @@ async def test_a_second_call_updates_what_the_first_opened(
     assert (first.number, first.forge, first.head) == (1, forge.kind, "")
     assert forge.pulls[0]["description" if forge.kind == "gitlab" else "body"] == "a better why"
     if forge.kind == "gitlab":
-        assert (forge.pulls[0]["title"], forge.pulls[0]["reviewer_ids"]) == ("Draft: A change", [7])
+        assert (forge.pulls[0]["title"], forge.pulls[0]["reviewers"]) == ("Draft: A change", [{"id": 7}])
         assert forge.pulls[0]["add_labels"] == "pev"
     else:
         assert forge.pulls[0]["draft"] is True
@@ -83,6 +83,20 @@ async def test_a_second_call_updates_what_the_first_opened(
     far = tmp_path / "far.git"
     assert git_in(far, "rev-parse", BRANCH).strip() == request.commit
     assert git_in(far, "notes", f"--ref=pev/{RUN}", "show", request.commit).strip() == "why"
+
+
+@pytest.mark.parametrize("forge", ["gitlab"], indirect=True)
+@pytest.mark.parametrize(("there", "after"), [([7, 9], [7, 9]), ([9], [9, 7]), ([], [7])])
+async def test_reviewers_whom_a_person_asked_stay(
+    forge: ForgeFixture, depot: Depot, user_repo: UserRepoFixture, there: list[int], after: list[int]
+) -> None:
+    """The list that GitLab is sent replaces the one that is there."""
+    ours = forge_of(configured(forge, reviewers=("ada",)))
+    request = await wanted(depot, user_repo)
+    await ours.open(depot, request)
+    forge.pulls[0]["reviewers"] = [{"id": one} for one in there]
+    await ours.open(depot, request)
+    assert [one["id"] for one in forge.pulls[0]["reviewers"]] == after
 
 
 async def test_a_call_that_lost_a_race_takes_the_winner_s(

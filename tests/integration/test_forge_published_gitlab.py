@@ -32,6 +32,8 @@ export const read = (one: ExpandedMergeRequestSchema): [number, ...string[]] => 
   one.merged_by?.username ?? "", one.merge_commit_sha ?? "", one.squash_commit_sha ?? "",
 ];
 export const draft = (one: ExpandedMergeRequestSchema): boolean => one.draft;
+export const reviewers = (one: ExpandedMergeRequestSchema): number[] =>
+  (one.reviewers ?? []).map((each) => each.id);
 
 async function main(): Promise<void> {{
   const api = new Gitlab({{ host: {host}, token: {token} }});

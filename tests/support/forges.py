@@ -107,6 +107,8 @@ class ForgeFixture:
             return 201, row
         row = self.pulls[int(parts[3]) - 1]
         row |= one.body or {}
+        if "reviewer_ids" in row:  # the list that was sent, and nobody else
+            row["reviewers"] = [{"id": one} for one in row.pop("reviewer_ids")]
         return 200, row
 
 

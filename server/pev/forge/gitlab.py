@@ -60,7 +60,11 @@ class GitLab(HostedForge):
         if self.settings.labels:
             body["add_labels"] = ",".join(self.settings.labels)
         if self.settings.reviewers:
-            body["reviewer_ids"] = [await _user(rest, name) for name in self.settings.reviewers]
+            there = _reviewers(await rest.ask("GET", f"{_requests(project)}/{number}"))
+            ours = [await _user(rest, name) for name in self.settings.reviewers]
+            if set(ours) - set(there):
+                # the list that is sent replaces the one that is there, with whom a person asked
+                body["reviewer_ids"] = list(dict.fromkeys([*there, *ours]))
         if body:
             await rest.ask("PUT", f"{_requests(project)}/{number}", body)
 
@@ -80,6 +84,13 @@ async def _user(rest: Rest, name: str) -> int:
     return int(rows[0]["id"])
 
 
+def _reviewers(row: Any) -> list[int]:
+    try:
+        return [int(one["id"]) for one in row.get("reviewers") or ()]
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise _no_request() from exc
+
+
 def _seen(row: Any) -> Seen:
     try:
         state = _STATES.get(row["state"], "open")
@@ -96,4 +107,8 @@ def _seen(row: Any) -> Seen:
             merge_commit=str(commit) if merged else "",
         )
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise ForgeRefused("GitLab's answer is no merge request", hint="Correct [forge] api_url.") from exc
+        raise _no_request() from exc
+
+
+def _no_request() -> ForgeRefused:
+    return ForgeRefused("GitLab's answer is no merge request", hint="Correct [forge] api_url.")
