@@ -8,11 +8,12 @@ nothing here.
 import base64
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -75,7 +76,8 @@ class LoginDoor(Door):
         self._base = base
         self._callback = f"{origin}{base}callback"
         self._secure = origin.startswith("https:")
-        self._begun: dict[str, Begun] = {}
+        self._key = secrets.token_bytes(32)
+        self._ended: dict[str, float] = {}
         self._metadata: tuple[float, Metadata] | None = None
 
     def turn_away(self, path: str) -> Response:
@@ -100,20 +102,14 @@ class LoginDoor(Door):
 
     async def _begin(self, request: Request) -> Response:
         known = await self._discovered()
-        now = time.monotonic()
-        self._begun = {key: one for key, one in self._begun.items() if one.ends > now}
-        while len(self._begun) >= _MOST:
-            del self._begun[next(iter(self._begun))]
         to = request.query_params.get("to", "")
         begun = Begun(
             state=secrets.token_urlsafe(32),
             nonce=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
             to=f"{self._base}{to}" if _PLACE.fullmatch(to) else self._base,
-            ends=now + LOGIN_S,
+            ends=time.monotonic() + LOGIN_S,
         )
-        key = secrets.token_urlsafe(32)
-        self._begun[key] = begun
         asked = {
             "response_type": "code",
             "client_id": self._page.client_id,
@@ -129,7 +125,7 @@ class LoginDoor(Door):
         # lax: the issuer's redirect comes from another site and must carry it
         response.set_cookie(
             _COOKIE,
-            key,
+            self._sealed(begun),
             max_age=int(LOGIN_S),
             path=f"{self._base}callback",
             secure=self._secure,
@@ -139,12 +135,13 @@ class LoginDoor(Door):
         return response
 
     async def _end(self, request: Request, sessions: Sessions) -> Response:
-        begun = self._begun.pop(request.cookies.get(_COOKIE, ""), None)
+        begun = self._opened(request.cookies.get(_COOKIE, ""))
         given = request.query_params
-        if begun is None or begun.ends < time.monotonic():
+        if begun is None or begun.ends < time.monotonic() or begun.state in self._ended:
             raise Forbidden("no login of this browser was begun here", hint="Begin again.")
         if not hmac.compare_digest(begun.state.encode(), given.get("state", "").encode()):
             raise Forbidden("the answer belongs to another login", hint="Begin again.")
+        self._end_once(begun)
         if given.get("iss", self._settings.issuer) != self._settings.issuer:
             raise Forbidden("the answer is of another issuer", hint="Begin again.")
         if "error" in given or not given.get("code"):
@@ -159,6 +156,26 @@ class LoginDoor(Door):
         response.delete_cookie(_COOKIE, path=f"{self._base}callback")
         sessions.begin(caller, response)
         return response
+
+    def _sealed(self, begun: Begun) -> str:
+        """Write a login so that its browser keeps it for us: strangers who begin many use up nothing here."""
+        body = base64.urlsafe_b64encode(json.dumps(asdict(begun)).encode())
+        return f"{body.decode()}.{hmac.digest(self._key, body, 'sha256').hex()}"
+
+    def _opened(self, sealed: str) -> Begun | None:
+        body, _, seal = sealed.partition(".")
+        wanted = hmac.digest(self._key, body.encode(), "sha256").hex()
+        if not hmac.compare_digest(wanted.encode(), seal.encode()):
+            return None
+        return Begun(**json.loads(base64.urlsafe_b64decode(body)))
+
+    def _end_once(self, begun: Begun) -> None:
+        """Take no second answer to a login; of too many at once, the issuer's code counts once still."""
+        now = time.monotonic()
+        self._ended = {state: ends for state, ends in self._ended.items() if ends > now}
+        while len(self._ended) >= _MOST:
+            del self._ended[next(iter(self._ended))]
+        self._ended[begun.state] = begun.ends
 
     def _person(self, claims: Mapping[str, Any], answer: Mapping[str, Any]) -> Caller:
         """Describe who logged in. Raises Forbidden if the issuer grants them nothing that is done here."""
