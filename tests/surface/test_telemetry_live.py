@@ -6,7 +6,7 @@ import pytest
 from fastmcp.exceptions import ToolError
 
 from pev.trail.telemetry import RUN, trace_id
-from support.clients import Era, call, connected, refusal
+from support.clients import Era, call, connected
 from support.collector import Collector, attributes, collecting
 from support.repos import UserRepoFixture
 
@@ -38,12 +38,10 @@ async def test_a_collector_gets_calls_joined_to_their_runs_and_every_event(
         async with connected(transport, user_repo.path, era=era, env=collector.env) as client:
             opened = await call(client, "draft_plan", task=f"Add slugify with {TOKEN}")
             run = opened["run"]["run_id"]
-            said = await refusal(client, "open_pr", run_id=run)
-            assert said.startswith("[")
             meta = {"traceparent": f"00-{PARENT}-b7ad6b7169203331-01"}
-            await client.call_tool(
-                "run_check", {"check": "lint", "path": TOKEN}, meta=meta, raise_on_error=False
-            )
+            said = await client.call_tool("open_pr", {"run_id": run}, meta=meta, raise_on_error=False)
+            assert said.is_error
+            await client.call_tool("run_check", {"check": "lint", "path": TOKEN}, raise_on_error=False)
             with pytest.raises(ToolError):
                 await client.call_tool(TOKEN, {})
         own = trace_id(f"run:{run}").to_bytes(16, "big")
@@ -55,9 +53,9 @@ async def test_a_collector_gets_calls_joined_to_their_runs_and_every_event(
         everything = b"".join(data for _, data in collector.sent)
 
     assert {attributes(one)[RUN] for one in (drafted, refused)} == {run}
-    assert [link.trace_id for link in drafted.links] == [own]
+    assert [[link.trace_id for link in one.links] for one in (drafted, refused)] == [[own], [own]]
     assert (refused.status.code, refused.status.message, list(refused.events)) == (ERROR, "", [])
-    assert checked.trace_id.hex() == PARENT
+    assert refused.trace_id.hex() == PARENT
     assert RUN not in attributes(checked)
     assert not {"mcp.session.id", "enduser.scope"} & {
         name for one in collector.spans() for name in attributes(one)
