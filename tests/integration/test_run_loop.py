@@ -25,7 +25,8 @@ TESTS = (
     "from app.slug import slugify\n\n\n"
     'def test_c1_words_are_joined() -> None:\n    assert slugify("A  b") == "a-b"\n'
 )
-LAXER = "[tool.ruff.lint]\nselect = []\n"
+LIGHT = {"pev.toml": 'checks = ["format", "lint"]\n'}
+"""For what happens around a gate, whatever it measures."""
 
 
 async def _ready(engine: Engine, **changes: Any) -> RunState:
@@ -82,6 +83,7 @@ async def test_a_wrong_change_fails_and_the_fix_becomes_a_pull_request(user_repo
 
 
 async def test_a_change_after_the_gate_is_not_shipped(user_repo: UserRepoFixture) -> None:
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
@@ -94,6 +96,7 @@ async def test_a_change_after_the_gate_is_not_shipped(user_repo: UserRepoFixture
 
 
 async def test_open_pr_twice_is_one_pull_request_and_merging_is_seen(user_repo: UserRepoFixture) -> None:
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
@@ -112,6 +115,7 @@ async def test_open_pr_twice_is_one_pull_request_and_merging_is_seen(user_repo: 
 
 
 async def test_when_the_attempts_are_used_up_a_person_decides(user_repo: UserRepoFixture) -> None:
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path, max_attempts=1) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=UNUSED, tests__test_slug=TESTS)
@@ -133,6 +137,7 @@ async def test_when_the_attempts_are_used_up_a_person_decides(user_repo: UserRep
 async def test_a_held_change_passes_when_a_person_lets_it_through_on_this_snapshot(
     user_repo: UserRepoFixture,
 ) -> None:
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
@@ -165,6 +170,7 @@ async def test_an_unchanged_snapshot_is_not_measured_again(user_repo: UserRepoFi
 
 
 async def test_a_gate_that_nobody_waits_for_goes_on_and_is_joined(user_repo: UserRepoFixture) -> None:
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
@@ -194,6 +200,7 @@ async def test_a_cancelled_caller_cancels_the_gate_and_the_run_can_go_on(user_re
 
 async def test_a_gate_whose_process_died_is_started_again(user_repo: UserRepoFixture) -> None:
     """What a killed server leaves is a started gate that nobody holds the lock of."""
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
@@ -207,6 +214,7 @@ async def test_a_gate_whose_process_died_is_started_again(user_repo: UserRepoFix
 
 
 async def test_two_processes_on_one_run_judge_it_once(user_repo: UserRepoFixture) -> None:
+    user_repo.commit("policy", LIGHT)
     async with engine_at(user_repo.path) as one, engine_at(user_repo.path) as other:
         state = await _ready(one)
         await _write(one, state, src__app__slug=SLUG, tests__test_slug=TESTS)
@@ -271,7 +279,7 @@ async def test_a_worktree_that_is_gone_can_be_removed_and_made_again(user_repo: 
 
 
 async def test_a_policy_can_want_a_decision_before_the_pull_request(user_repo: UserRepoFixture) -> None:
-    user_repo.commit("policy", {"pev.toml": "[approval]\nmerge = true\n"})
+    user_repo.commit("policy", {"pev.toml": f"{LIGHT['pev.toml']}[approval]\nmerge = true\n"})
     async with engine_at(user_repo.path) as engine:
         state = await _ready(engine)
         await _write(engine, state, src__app__slug=SLUG, tests__test_slug=TESTS)
