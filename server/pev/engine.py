@@ -44,7 +44,9 @@ _REPAIR_AFTER_S: Final = 2.0
 def parse_run_id(text: str) -> RunId:
     """Check the form of a run id. Raises RunUnknown."""
     if not RUN_ID.fullmatch(text):
-        raise RunUnknown(f"{text!r} is no run id", hint="A run id has 8 hex digits; see `pev runs`, or pev://runs.")
+        raise RunUnknown(
+            f"{text!r} is no run id", hint="A run id has 8 hex digits; see `pev runs`, or pev://runs."
+        )
     return RunId(text)
 
 
