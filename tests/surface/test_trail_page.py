@@ -65,7 +65,7 @@ def record_runs(count: int, events: int = 0) -> None:
 
 def seen_until(send: Callable[[], Answer], words: str) -> Answer:
     """Load a page until it says something: verification goes on beside it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while words not in (answer := send()).body:
         assert time.monotonic() < deadline, answer.body
     return answer
