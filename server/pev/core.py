@@ -87,11 +87,7 @@ class Core:
 
     async def query(self, question: TrailQuery) -> TrailPage:
         """Answer one page of a question; a tenant sees the events of its own runs, and no others."""
-        page = await anyio.to_thread.run_sync(self.trail.query, question)
-        if self.tenant is None:
-            return page
-        own = {stream for stream in {one.stream for one in page.events} if await self._is_own(stream)}
-        return page.model_copy(update={"events": tuple(one for one in page.events if one.stream in own)})
+        return await anyio.to_thread.run_sync(partial(self.trail.query, question, tenant=self.tenant))
 
     async def event(self, seq: int) -> Event:
         """Give one event by its number. Raises EventUnknown, also for one that may not be seen here."""

@@ -7,11 +7,14 @@ import anyio
 import pytest
 
 from pev.config import load_config
-from pev.models import Caller, Role, Scope
+from pev.events import NewEvent
+from pev.models import Caller, Role, RunId, Scope, run_stream
 from pev.trail.faults import FaultKind, VerifyReport
+from pev.trail.query import TrailPage, TrailQuery
 from support.engines import PERSON, engine_at
 from support.repos import UserRepoFixture
 from support.tampering import RUN, opened_raw, small_trail
+from support.trail_events import opened
 
 AUDITOR = Caller(principal="ada", role=Role.PERSON, scopes=frozenset({Scope.AUDIT}), tenant="acme")
 
@@ -58,3 +61,41 @@ async def test_who_asks_for_many_verifications_gets_them_one_after_another(
             for _ in range(8):
                 group.start_soon(tenant.reading.verify, AUDITOR)
     assert most == 1
+
+
+def run_of(tenant: str, words: str) -> list[NewEvent]:
+    first = opened(task=words)
+    return [first.model_copy(update={"payload": {**first.payload, "tenant": tenant}})]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("limit", [1, 50])
+async def test_a_question_tells_a_tenant_nothing_of_what_others_events_say(
+    user_repo: UserRepoFixture, limit: int, newest_first: bool
+) -> None:
+    """Whether others have an event with these words would let them be guessed, letter by letter."""
+    async with engine_at(user_repo.path) as engine:
+        trail = engine.core.trail
+        told = [("acme", "own"), *[("rival", "the merger")] * 60, ("acme", "own too")]
+        for n, (tenant, words) in enumerate(told):
+            run = RunId(f"{n:08x}")
+            trail.append(run_stream(run), run_of(tenant, words), expected_version=0)
+        core = engine.core.within("acme")
+        sides: dict[str, Any] = {"limit": limit, "newest_first": newest_first}
+
+        hit = await core.query(TrailQuery(text="the merger", **sides))
+        miss = await core.query(TrailQuery(text="no such words", **sides))
+        theirs = await core.query(TrailQuery(run=RunId("00000001"), **sides))
+        mine = await core.query(TrailQuery(run=RunId("00000000"), **sides))
+        nobody = await engine.core.within("newcomer").query(TrailQuery(**sides))
+        pages, question = [], TrailQuery(text="own", **sides)
+        while True:
+            pages.append(await core.query(question))
+            if pages[-1].cursor is None:
+                break
+            question = question.model_copy(update={"cursor": pages[-1].cursor})
+
+    assert hit == miss == theirs == nobody == TrailPage(events=())
+    assert [one.stream for one in mine.events] == [run_stream(RunId("00000000"))]
+    found = [one.stream for page in pages for one in page.events]
+    assert sorted(found) == [run_stream(RunId("00000000")), run_stream(RunId("0000003d"))]

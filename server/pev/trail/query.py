@@ -38,7 +38,8 @@ SCAN_LIMIT: Final = 20_000
 Side = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIDE)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
-
+_OWN: Final = "SELECT run FROM runs WHERE json_extract(state, '$.tenant') = ?"
+_STREAM_TAG: Final = tag("stream", "")
 _HAS_TAG: Final = (
     "EXISTS (SELECT 1 FROM tags t WHERE t.tag IN (SELECT value FROM json_each(?)) AND t.seq = e.seq)"
 )
@@ -109,10 +110,21 @@ class ApprovalRecord(Model):
     approval: Approval
 
 
-def find_events(connection: sqlite3.Connection, query: TrailQuery) -> TrailPage:
-    """Answer one page. Raises InvalidInput for a cursor of another question."""
+def find_events(connection: sqlite3.Connection, query: TrailQuery, tenant: str | None = None) -> TrailPage:
+    """Answer one page, to a `tenant` from the events of its own runs, as if there were no others.
+
+    Not even a cursor tells of others: whether they have an event with some words is what those words say.
+    Raises InvalidInput for a cursor of another question.
+    """
     low, high = _bounds(connection, query)
-    lead, *others = _sides(query) or [()]
+    sides = _sides(query)
+    if tenant is not None:
+        own = _own_streams(connection, tenant)
+        named = [side for side in sides if side[0].startswith(_STREAM_TAG)]
+        if not own or not all(set(side) <= set(own) for side in named):
+            return TrailPage(events=())
+        sides = sides if named else [own, *sides]
+    lead, *others = sides or [()]
     step = MAX_LIMIT if others or query.text else query.limit + 1
     rows: list[tuple[Any, ...]] = []
     scanned = 0
@@ -242,6 +254,11 @@ def _walk(
     statement = " ".join(["SELECT seq FROM tags WHERE tag = ? AND", end])
     found = {seq for one in lead for (seq,) in connection.execute(statement, (one, low, high, step))}
     return sorted(found, reverse=newest_first)[:step]
+
+
+def _own_streams(connection: sqlite3.Connection, tenant: str) -> tuple[str, ...]:
+    """Give the tags of the streams of a tenant's runs."""
+    return tuple(tag("stream", run_stream(RunId(run))) for (run,) in connection.execute(_OWN, (tenant,)))
 
 
 def _rows(

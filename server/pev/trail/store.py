@@ -122,10 +122,13 @@ class Trail:
         with self._database.reading() as connection:
             return log.version_of(connection, stream)
 
-    def query(self, question: TrailQuery) -> TrailPage:
-        """Answer one page of a question. Raises InvalidInput for a cursor of another question."""
+    def query(self, question: TrailQuery, *, tenant: str | None = None) -> TrailPage:
+        """Answer one page of a question, to a `tenant` from its own runs alone.
+
+        Raises InvalidInput for a cursor of another question.
+        """
         with self._database.reading() as connection:
-            return query.find_events(connection, question)
+            return query.find_events(connection, question, tenant)
 
     def run_state(self, run_id: RunId) -> RunState:
         """Give the state of a run. Raises RunUnknown."""
