@@ -15,6 +15,7 @@ from pev.models import Caller, Scope, require_scope
 from pev.roles.sight import Sight, require_sight
 from pev.stages.jobs import Jobs
 from pev.text import one_line
+from pev.trail.faults import without_details
 from pev.trail.merkle import TreeHead
 from pev.trail.monitor import Anchor, Monitor, Standing, cosigned_head
 from pev.trail.notary import Notary
@@ -47,9 +48,8 @@ class Monitoring:
         found = self._monitor.standing
         if caller.tenant is None:
             return found
-        bare = tuple(one.model_copy(update={"detail": ""}) for one in found.faults)
         failure = "the record cannot be read just now" if found.failure else ""
-        return found.model_copy(update={"faults": bare, "failure": failure})
+        return found.model_copy(update={"faults": without_details(found.faults), "failure": failure})
 
     async def size(self, caller: Caller) -> int:
         """Give how many events the log has now, verified or not."""

@@ -30,6 +30,7 @@ from pev.roles.sight import Sight, require_sight
 from pev.run import PlanRevision, RunState
 from pev.stages.executing import worktree_of
 from pev.text import one_line
+from pev.trail.faults import without_details
 from pev.trail.merkle import TreeHead
 from pev.trail.notary import Notary, SignedHead, verify_against
 from pev.trail.notes import VerifierKey
@@ -309,8 +310,7 @@ class Reading:
         report = await anyio.to_thread.run_sync(verify, limiter=self._one_at_a_time)
         if self._core.tenant is None:
             return report
-        bare = tuple(fault.model_copy(update={"detail": ""}) for fault in report.faults)
-        return report.model_copy(update={"faults": bare})
+        return report.model_copy(update={"faults": without_details(report.faults)})
 
     @cached_property
     def _notary(self) -> Notary:

@@ -1,5 +1,6 @@
 """The names of what can be done to a record, and what verification says of it."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from pydantic import Field
@@ -41,6 +42,11 @@ class Fault(Model):
         """Give the fault in one line."""
         at = "" if self.seq is None else f" at {self.seq}"
         return f"{self.kind}{at}{': ' if self.detail else ''}{self.detail}"
+
+
+def without_details(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Give faults for somebody who may not see everything that the record is about: kinds and numbers."""
+    return tuple(one.model_copy(update={"detail": ""}) for one in faults)
 
 
 class VerifyReport(Model):

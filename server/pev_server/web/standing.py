@@ -24,7 +24,7 @@ def standing_section(found: Standing | None, size: int | None) -> Markup:
         return tag("section", tag("p", _NOT_YOURS), class_="standing")
     measured = found.verified is not None and not found.failure
     kind = "broken" if found.faults else "sound" if measured else "unknown"
-    shown = [tag("li", str(one).removesuffix(": ")) for one in found.faults[:_FAULTS]]
+    shown = [tag("li", str(one)) for one in found.faults[:_FAULTS]]
     left = found.fault_count - len(shown)
     return tag(
         "section",
