@@ -130,7 +130,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A tree on the disk, in a folder of ours. `scratch` is a writable folder beside it."""
+    """A tree on the disk, in a folder of ours. `scratch` is a writable folder beside it.
+
+    `tree` is "" where it is no tree of the repository.
+    """
 
     root: Path
     scratch: Path
@@ -223,6 +226,14 @@ class Bench(Protocol):
         """Run a program in the sandbox, within the time that is left.
 
         `reach` is for programs that run the repository's code, and gives them what is granted to it.
+        """
+
+    async def copy_kept(
+        self, key: Digest, target: Path, make: Callable[[Checkout], Awaitable[Path | None]]
+    ) -> bool:
+        """Copy a folder that is kept between gates to `target`; see `pev.gate.keeping`.
+
+        `make` works in a checkout that holds nothing, and gives a folder below its `scratch`.
         """
 
     async def touched(self, checkout: Checkout) -> tuple[str, ...]:

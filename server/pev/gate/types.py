@@ -18,6 +18,7 @@ from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Interpreter, Measured, Side, Trust
 from pev.gate.outputs import ended_badly, listed, private_name, source_line, unusable
 from pev.gate.tools import command
+from pev.gate.typeshed import warm
 from pev.proc import Ending
 
 _CONFIGS: Final = ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg")
@@ -68,7 +69,11 @@ class Types(Check):
             # plugins come from the project's dependencies, behind everything of ours
             behind = [str(interpreter.site), str(job.folder(checkout))]
             argv = [tool.argv[0], "-I", "-B", "-c", _EXTENDED.format(paths=behind)]
-        argv += _options(job, checkout, folder / config if config else None, table, interpreter, paths)
+        where = folder / config if config else None
+        cache = checkout.scratch / private_name("mypy", job.root)
+        if not plugins and not cache.exists():
+            await warm(job.bench, tool, where, cache)
+        argv += _options(checkout, where, table, interpreter, paths, cache)
         done = await job.bench.run(
             argv,
             cwd=folder,
@@ -151,17 +156,16 @@ def _plugins(table: dict[str, Any]) -> list[str]:
 
 
 def _options(
-    job: CheckJob,
     checkout: Checkout,
     config: Path | None,
     table: dict[str, Any],
     interpreter: Interpreter,
     paths: tuple[str, ...],
+    cache: Path,
 ) -> list[str]:
     empty = checkout.scratch / "no-mypy.ini"
     if config is None:
         empty.write_text("[mypy]\n", encoding="utf-8")
-    cache = checkout.scratch / private_name("mypy", job.root)
     argv = ["--config-file", str(config or empty), "--cache-dir", str(cache), "--output", "json"]
     argv += ["--python-executable", str(interpreter.python), "--no-error-summary", "--no-pretty"]
     if paths:

@@ -7,7 +7,7 @@ gate ends, however it ends.
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +32,11 @@ from pev.gate.interface import (
     Toolbox,
     ToolboxMaker,
 )
+from pev.gate.keeping import Keeping
 from pev.gate.locked import LockedTools
 from pev.gate.outputs import private_name
 from pev.gate.tools import own_folders
-from pev.models import ObjectId
+from pev.models import Digest, ObjectId
 from pev.proc import Completed
 from pev.repos.scratch import held_folder, is_abandoned, remove_folder
 from pev.sandbox.interface import Command, Sandbox
@@ -43,6 +44,7 @@ from pev.sandbox.reach import Reach
 
 _Stamp = tuple[int, int, int]
 SCRATCH: Final = "scratch"
+KEPT: Final = "kept"
 
 
 class Workspace(Bench):
@@ -101,10 +103,7 @@ class Workspace(Bench):
             return self._checkouts[key]
 
     async def _write(self, side: Side, name: str, replaced: Mapping[str, bytes | None]) -> Checkout:
-        parent = self._folder / f"{side}-{name}"
-        root, scratch = parent / "tree", parent / "scratch"
-        for folder in (root, scratch / "home", scratch / "tmp"):
-            folder.mkdir(parents=True)
+        root, scratch = _room(self._folder / f"{side}-{name}")
         tree = self.tree(side)
         await self._request.depot.materialise(tree, root)
         overlay = self._harness.candidate if side is Side.CANDIDATE else self._harness.base
@@ -220,6 +219,18 @@ class Workspace(Bench):
         reach.heard(done)
         return done
 
+    async def copy_kept(
+        self, key: Digest, target: Path, make: Callable[[Checkout], Awaitable[Path | None]]
+    ) -> bool:
+        """Copy a folder that is kept between gates to `target`; see `pev.gate.keeping`."""
+
+        async def fresh() -> Path | None:
+            root, scratch = _room(self._folder / f"kept-{key[:12]}")
+            return await make(Checkout(root=root, scratch=scratch, tree=ObjectId("")))
+
+        async with self._lock(key):
+            return await Keeping(self._config.cache_dir / KEPT).copy(key, target, fresh)
+
     async def touched(self, checkout: Checkout) -> tuple[str, ...]:
         """List files of a checkout that were changed or removed since they were written.
 
@@ -229,6 +240,14 @@ class Workspace(Bench):
         now = await to_thread.run_sync(_stamps, checkout.root)
         before = self._stamps[checkout.root]
         return tuple(sorted(path for path, stamp in before.items() if now.get(path) != stamp))
+
+
+def _room(parent: Path) -> tuple[Path, Path]:
+    """Make the folders of a checkout: that of its tree, and the writable one beside it."""
+    root, scratch = parent / "tree", parent / "scratch"
+    for folder in (root, scratch / "home", scratch / "tmp"):
+        folder.mkdir(parents=True)
+    return root, scratch
 
 
 def _overlay(root: Path, files: Mapping[str, bytes | None]) -> None:
