@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # each stage is imported when it is first used: a server answ
     from pev.roles.asker import Asker
     from pev.stages.asking import Asking
     from pev.stages.authoring import Authoring
+    from pev.stages.examining import Examining
     from pev.stages.executing import Executing
     from pev.stages.looping import Looping
     from pev.stages.monitoring import Monitoring
@@ -70,6 +71,7 @@ class Engine:
             seen = Engine(self.core.within(tenant), self._jobs, self._asker)
             seen.__dict__["_gate"] = self._gate  # one gate measures for all, within the machine's cores
             seen.__dict__["monitoring"] = self.monitoring  # and the record is one
+            seen.__dict__["_examining"] = self._examining  # whose readings take turns
             self._tenants[tenant] = seen
         return self._tenants[tenant]
 
@@ -166,14 +168,20 @@ class Engine:
         """What resources and the trail tools show."""
         from pev.stages.reading import Reading
 
-        return Reading(self.core)
+        return Reading(self.core, self._examining)
+
+    @cached_property
+    def _examining(self) -> "Examining":
+        from pev.stages.examining import Examining
+
+        return Examining()
 
     @cached_property
     def monitoring(self) -> "Monitoring":
         """What can be claimed of the record now."""
         from pev.stages.monitoring import Monitoring
 
-        return Monitoring(self.core, self._jobs)
+        return Monitoring(self.core, self._jobs, self._examining)
 
     @cached_property
     def recounting(self) -> "Recounting":

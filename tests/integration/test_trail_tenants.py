@@ -9,8 +9,9 @@ import pytest
 from pev.config import load_config
 from pev.events import NewEvent
 from pev.models import Caller, Role, RunId, Scope, run_stream
-from pev.trail.faults import FaultKind, VerifyReport
+from pev.trail.faults import FaultKind
 from pev.trail.query import TrailPage, TrailQuery
+from pev.trail.verify import Examined
 from support.engines import PERSON, engine_at
 from support.repos import UserRepoFixture
 from support.tampering import RUN, opened_raw, small_trail
@@ -29,37 +30,43 @@ async def test_a_fault_in_anothers_run_is_told_to_a_tenant_without_its_name(
     async with engine_at(user_repo.path) as engine:
         whole = await engine.reading.verify(PERSON)
         seen = await engine.within("acme").reading.verify(AUDITOR)
+        shown = await engine.within("acme").monitoring.standing(AUDITOR, wait_s=60)
+        # by an adapter that forgot whose engine this is
+        strayed = await engine.reading.verify(AUDITOR)
 
     assert RUN in whole.faults[0].detail
     assert not seen.intact
     assert [(one.kind, one.detail) for one in seen.faults] == [(FaultKind.PROJECTION_CHANGED, "")]
     assert RUN not in seen.model_dump_json()
+    assert shown.faults == strayed.faults == seen.faults
     assert str(seen.faults[0]) == "projection changed"
 
 
 async def test_who_asks_for_many_verifications_gets_them_one_after_another(
     user_repo: UserRepoFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each takes a core for as long as the log is: nobody gets them all."""
+    """Each takes a core for as long as the log is: nobody gets them all, tenants together, and pages."""
     active, most = 0, 0
 
     async with engine_at(user_repo.path) as engine:
-        verify = engine.core.trail.verify
+        examine = engine.core.trail.examine
 
-        def counted(**options: Any) -> VerifyReport:
+        def counted(**options: Any) -> Examined:
             nonlocal active, most
             active += 1
             most = max(most, active)
             try:
-                return verify(**options)
+                return examine(**options)
             finally:
                 active -= 1
 
-        monkeypatch.setattr(engine.core.trail, "verify", counted)
-        tenant = engine.within("acme")
+        monkeypatch.setattr(engine.core.trail, "examine", counted)
         async with anyio.create_task_group() as group:
-            for _ in range(8):
-                group.start_soon(tenant.reading.verify, AUDITOR)
+            for number in range(8):
+                group.start_soon(engine.within(f"t{number % 3}").reading.verify, AUDITOR)
+            group.start_soon(engine.reading.verify, PERSON)
+            standing = await engine.monitoring.standing(PERSON, wait_s=60)
+    assert standing.verified is not None
     assert most == 1
 
 

@@ -16,6 +16,7 @@ from pev.trail.notary import Notary
 from pev.trail.proof import parse_proof, verify_proof
 from pev.trail.query import TrailQuery
 from pev.trail.store import Trail
+from pev.trail.watch import Watch
 from support.tampering import RUN, kinds, opened_raw, small_trail
 from support.trail_events import PERSON, event
 
@@ -184,7 +185,7 @@ def test_a_payload_that_somebody_took_is_not_excused_by_another_erasure(
 
 def test_an_erasure_is_seen_by_a_watcher(trail: Trail) -> None:
     """Of an event that it saw, and of one that was new and gone within one step."""
-    watch = trail.watch(trail.verify().head)
+    watch = Watch(trail.examine())
     (ran,) = trail.append(SERVER_STREAM, [event(Kind.COMMAND_RAN, n=1)], expected_version=None)
     trail.erase(PERSON, "asked for", events=[COMMAND, ran.seq])
 

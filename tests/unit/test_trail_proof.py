@@ -13,7 +13,7 @@ from pev.models import SERVER_STREAM
 from pev.trail.faults import FaultKind
 from pev.trail.keyring import Keyring
 from pev.trail.merkle import proves_consistency
-from pev.trail.notary import Notary, verify_against
+from pev.trail.notary import Notary, examine_against
 from pev.trail.notes import SignerKey, parse_note
 from pev.trail.proof import parse_proof, verify_proof
 from pev.trail.store import Trail
@@ -56,7 +56,7 @@ def test_during_a_rotation_both_keys_sign_and_afterwards_the_old_one_still_count
     assert parse_note(after.note).signers([old, new]) == (new,)
     assert set(notary.known_keys()) == {old, new}
     for kept in (before, during, after):
-        assert verify_against(trail, notary, kept.note.encode()).intact
+        assert examine_against(trail, notary, kept.note.encode()).report.intact
     path = [bytes.fromhex(one) for one in trail.consistency(before.checkpoint.head.size)]
     assert proves_consistency(before.checkpoint.head, trail.head(), path)
 
@@ -123,7 +123,7 @@ def test_a_kept_proof_is_as_good_as_a_kept_checkpoint(trail: Trail, notary: Nota
     kept = notary.prove(3).encode()
     trail.append(SERVER_STREAM, [event(Kind.COMMAND_RAN, n=1)], expected_version=None)
 
-    report = verify_against(trail, notary, kept)
+    report = examine_against(trail, notary, kept).report
 
     assert report.intact
     assert report.summary == "consistent; extends the checkpoint of 30 events"
@@ -136,7 +136,7 @@ def test_a_checkpoint_by_a_wrong_key_is_a_fault(trail: Trail, notary: Notary, tm
     kept = parse_note(stranger._sign(stranger._keyring.keys(), trail.head(), witnessed=False).note)
     note = f"{kept.text}\n" + stranger._keyring.keys()[0].sign(kept.text) + "\n"
 
-    report = verify_against(trail, notary, note.encode())
+    report = examine_against(trail, notary, note.encode()).report
 
     assert not report.intact
     assert [fault.kind for fault in report.faults] == [FaultKind.WRONG_KEY]

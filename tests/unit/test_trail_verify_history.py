@@ -14,7 +14,9 @@ from pev.events import Kind
 from pev.models import SERVER_STREAM, RepoId, RunId, repo_stream, run_stream
 from pev.trail.faults import FaultKind
 from pev.trail.log import event_of, payload_digest
+from pev.trail.merkle import Frontier
 from pev.trail.store import Trail
+from pev.trail.watch import Watch
 from support.tampering import cut, kinds, opened_raw, plant_tree, small_trail, verify
 from support.trail_events import event, opened
 
@@ -153,13 +155,16 @@ def test_an_erasure_that_tells_nonsense_in_a_tree_that_fits_excuses_nothing(
 ) -> None:
     """It is a report, not an exception, whatever stands where the erased events belong."""
     with Trail.open(path) as trail:
+        before = trail.examine()
         (told,) = trail.append(SERVER_STREAM, [event(Kind.PAYLOAD_ERASED, events=[])], expected_version=0)
     file.execute("UPDATE events SET payload = NULL, salt = x'' WHERE seq = 28")
     plant_payload(file, told.seq, b'{"blobs":7,"events":28}')
 
     assert kinds(verify(path))[FaultKind.PAYLOAD_MISSING] == [28]
     with Trail.open(path) as trail:
-        step = trail.step(trail.watch(trail.head(size=28)))
+        edge = Frontier()
+        edge.extend(trail.hashes(0, 0, 28))
+        step = trail.step(Watch(before._replace(edge=edge)))
     assert FaultKind.PAYLOAD_MISSING in {fault.kind for fault in step.faults}
 
 

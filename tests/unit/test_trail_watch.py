@@ -10,6 +10,7 @@ from pev.errors import TrailCorrupt, TrailUnavailable
 from pev.events import Kind
 from pev.models import RepoId, repo_stream
 from pev.trail.faults import FaultKind
+from pev.trail.rows import Batch, batches
 from pev.trail.store import Trail
 from pev.trail.watch import Watch
 from support.tampering import cut, move, opened_raw, plant_tree, small_trail
@@ -26,7 +27,7 @@ def trail(tmp_path: Path) -> Iterator[Trail]:
 
 @pytest.fixture
 def watch(trail: Trail) -> Watch:
-    return trail.watch(trail.verify().head)
+    return Watch(trail.examine())
 
 
 @pytest.fixture
@@ -145,8 +146,36 @@ def test_a_file_that_was_exchanged_is_told(trail: Trail, watch: Watch, tmp_path:
 
 
 def test_what_changed_between_verifying_and_watching_is_told(trail: Trail, file: sqlite3.Connection) -> None:
-    head = trail.verify().head
+    found = trail.examine()
     cut(file, 20)
 
-    with pytest.raises(TrailCorrupt, match="no longer there"):
-        trail.watch(head)
+    assert [one.kind for one in trail.step(Watch(found)).faults] == [FaultKind.ROLLED_BACK]
+
+
+def test_nothing_is_watched_that_was_not_intact_to_begin_with(trail: Trail, file: sqlite3.Connection) -> None:
+    """What is new would be told as consistent, though what it goes on from is not."""
+    file.execute("DELETE FROM findings")
+
+    with pytest.raises(TrailCorrupt, match="the record is not intact: projection changed"):
+        Watch(trail.examine())
+
+
+def test_a_watch_begins_without_reading_the_record_again(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edge of the tree is what the verification itself worked out, before anybody could change it."""
+    read: list[int] = []
+
+    def counted(connection: sqlite3.Connection, start: int = 0) -> Iterator[Batch]:
+        for batch in batches(connection, start):
+            read.extend(row.seq for row in batch.rows)
+            yield batch
+
+    found = trail.examine()
+    monkeypatch.setattr("pev.trail.watch.batches", counted)
+    monkeypatch.setattr("pev.trail.verify.batches", counted)
+    watch = Watch(found)
+    grow(trail, 2)
+
+    assert trail.step(watch).head == trail.head()
+    assert read == [29, 30]

@@ -13,9 +13,9 @@ from pev.core import Core
 from pev.errors import PevError
 from pev.models import Caller, Scope, require_scope
 from pev.roles.sight import Sight, require_sight
+from pev.stages.examining import Examining, seen_by
 from pev.stages.jobs import Jobs
 from pev.text import one_line
-from pev.trail.faults import without_details
 from pev.trail.merkle import TreeHead
 from pev.trail.monitor import Anchor, Monitor, Standing, cosigned_head
 from pev.trail.notary import Notary
@@ -25,9 +25,10 @@ from pev.trail.notes import VerifierKey, parse_vkey
 class Monitoring:
     """Looks at the record of one process."""
 
-    def __init__(self, core: Core, jobs: Jobs) -> None:
+    def __init__(self, core: Core, jobs: Jobs, examining: Examining) -> None:
         self._core = core
         self._jobs = jobs
+        self._examining = examining
         self._held: list[Anchor] = []
         self._monitor = Monitor(core.trail, self._kept)
         self._looking: anyio.Event | None = None
@@ -46,10 +47,10 @@ class Monitoring:
         with anyio.move_on_after(wait_s):
             await looking.wait()
         found = self._monitor.standing
-        if caller.tenant is None:
-            return found
-        failure = "the record cannot be read just now" if found.failure else ""
-        return found.model_copy(update={"faults": without_details(found.faults), "failure": failure})
+        faults, failure = seen_by(caller, self._core.tenant, found.faults), found.failure
+        if caller.tenant is not None and failure:
+            failure = "the record cannot be read just now"
+        return found.model_copy(update={"faults": faults, "failure": failure})
 
     async def size(self, caller: Caller) -> int:
         """Give how many events the log has now, verified or not."""
@@ -77,7 +78,7 @@ class Monitoring:
     async def _look(self) -> None:
         done = self._looking
         try:
-            await anyio.to_thread.run_sync(self._monitor.look)
+            await self._examining.run(lambda stop: self._monitor.look(stop=stop))
         finally:
             self._looking = None
             if done is not None:

@@ -28,14 +28,15 @@ from pev.repos.snapshot import take_snapshot
 from pev.roles.interface import public_interface
 from pev.roles.sight import Sight, require_sight
 from pev.run import PlanRevision, RunState
+from pev.stages.examining import Examining, seen_by
 from pev.stages.executing import worktree_of
 from pev.text import one_line
-from pev.trail.faults import without_details
 from pev.trail.merkle import TreeHead
-from pev.trail.notary import Notary, SignedHead, verify_against
+from pev.trail.notary import Notary, SignedHead, examine_against
 from pev.trail.notes import VerifierKey
 from pev.trail.query import MAX_LIMIT, TrailPage, TrailQuery
-from pev.trail.verify import VerifyReport
+from pev.trail.stopping import Stop
+from pev.trail.verify import Examined, VerifyReport
 
 if TYPE_CHECKING:
     from pev.trail.explanation import Explanation
@@ -65,10 +66,9 @@ class Commit(Model):
 class Reading:
     """Answers questions about runs and the trail."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, examining: Examining) -> None:
         self._core = core
-        # a verification keeps a core busy for as long as the log is
-        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._examining = examining
 
     async def runs(self, caller: Caller, *, limit: int = 50) -> list[RunState]:
         """Give the newest runs of the repositories that are allowed here."""
@@ -296,21 +296,32 @@ class Reading:
         """Check the whole log, against a head, a signed checkpoint or a proof kept elsewhere; one at a time.
 
         Whose signature counts is what `keys` say, or else the log's own record. A tenant, who sees its own
-        runs alone, is told kinds and numbers of faults, and no detail. Raises InvalidInput if `kept` is none
-        of these.
+        runs alone, is told kinds and numbers of faults, and no detail. Whoever goes away ends it. Raises
+        InvalidInput if `kept` is none of these.
         """
+        return (await self.examine(caller, expected, kept=kept, keys=keys)).report
+
+    async def examine(
+        self,
+        caller: Caller,
+        expected: TreeHead | None = None,
+        *,
+        kept: bytes | None = None,
+        keys: Sequence[VerifierKey] = (),
+    ) -> Examined:
+        """Verify, and give beside the report what watching the log goes on from."""
         require_scope(caller, Scope.AUDIT)
         require_sight(caller, Sight.TRAIL)
+        trail = self._core.trail
 
-        def verify() -> VerifyReport:
+        def examine(stop: Stop) -> Examined:
             if kept is None:
-                return self._core.trail.verify(expected=expected)
-            return verify_against(self._core.trail, self._notary, kept, keys)
+                return trail.examine(expected=expected, stop=stop)
+            return examine_against(trail, self._notary, kept, keys, stop=stop)
 
-        report = await anyio.to_thread.run_sync(verify, limiter=self._one_at_a_time)
-        if self._core.tenant is None:
-            return report
-        return report.model_copy(update={"faults": without_details(report.faults)})
+        found = await self._examining.run(examine)
+        faults = seen_by(caller, self._core.tenant, found.report.faults)
+        return found._replace(report=found.report.model_copy(update={"faults": faults}))
 
     @cached_property
     def _notary(self) -> Notary:

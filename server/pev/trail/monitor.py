@@ -17,6 +17,7 @@ from pev.trail.faults import Fault, FaultKind, VerifyReport
 from pev.trail.merkle import TreeHead, proves_consistency
 from pev.trail.notes import VerifierKey, parse_note
 from pev.trail.query import TrailQuery
+from pev.trail.stopping import Stop, Stopped, never
 from pev.trail.store import Trail
 from pev.trail.watch import Watch
 
@@ -81,38 +82,47 @@ class Monitor:
         self._read_next = 0.0
         self.standing = Standing()
 
-    def look(self) -> Standing:
-        """Measure what is due, and say what can be claimed now."""
+    def look(self, *, stop: Stop = never) -> Standing:
+        """Measure what is due, and say what can be claimed now.
+
+        Raises Stopped soon after `stop` says so: the standing is then what it was, and the look still due.
+        """
         try:
             if self._watch is not None:
-                self._read_on(self._watch)
+                self._read_on(self._watch, stop)
             if time.monotonic() >= self._read_next:
-                self._read_all()
+                self._read_all(stop)
         except TrailCorrupt as exc:
             self._broken((Fault(kind=FaultKind.FILE_DAMAGED, detail=exc.message),))
         except PevError as exc:
             self.standing = self.standing.model_copy(update={"failure": exc.message})
         return self.standing
 
-    def _read_all(self) -> None:
-        begun = time.monotonic()
+    def _read_all(self, stop: Stop) -> None:
+        begun, is_due = time.monotonic(), False
         self._watch = None
         try:
-            # what was verified once must still be there, whatever the file says now
-            report = self._trail.verify(expected=self.standing.verified)
-            if not report.intact:
-                self._broken(report.faults, report.fault_count)
-                return
-            watch = self._trail.watch(report.head)
-            if self._holds(report.head):
-                self._watch = watch
-                self._note_whole(report)
-                self._read_on(watch)  # a file that was put in another's place is noticed only here
+            self._read_whole(stop)
+        except Stopped:
+            is_due = True
+            raise
         finally:
-            self._read_next = time.monotonic() + REST * (time.monotonic() - begun)
+            if not is_due:
+                self._read_next = time.monotonic() + REST * (time.monotonic() - begun)
 
-    def _read_on(self, watch: Watch) -> None:
-        step = self._trail.step(watch)
+    def _read_whole(self, stop: Stop) -> None:
+        # what was verified once must still be there, whatever the file says now
+        found = self._trail.examine(expected=self.standing.verified, stop=stop)
+        report = found.report
+        if not report.intact:
+            self._broken(report.faults, report.fault_count)
+        elif self._holds(report.head):
+            self._watch = Watch(found)
+            self._note_whole(report)
+            self._read_on(self._watch, stop)  # a file in another's place is noticed only here
+
+    def _read_on(self, watch: Watch, stop: Stop) -> None:
+        step = self._trail.step(watch, stop=stop)
         if step.faults:
             self._watch = None
             self._broken(step.faults)

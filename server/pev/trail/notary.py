@@ -19,8 +19,9 @@ from pev.trail.merkle import TreeHead
 from pev.trail.notes import SignerKey, VerifierKey, parse_vkey, write_note
 from pev.trail.proof import MAGIC, parse_proof, verify_proof, write_proof
 from pev.trail.query import MAX_LIMIT, TrailQuery
+from pev.trail.stopping import Stop, never
 from pev.trail.store import Trail
-from pev.trail.verify import VerifyReport, summary_of
+from pev.trail.verify import Examined, summary_of
 from pev.trail.witness import Cosigned, Witness, ask_witnesses
 
 _SERVER: Final = Actor(principal="server", role=Role.SERVER)
@@ -178,21 +179,22 @@ class Notary:
             question = question.model_copy(update={"cursor": page.cursor}) if page.cursor else None
 
 
-def verify_against(
-    trail: Trail, notary: Notary, kept: bytes, keys: Sequence[VerifierKey] = ()
-) -> VerifyReport:
+def examine_against(
+    trail: Trail, notary: Notary, kept: bytes, keys: Sequence[VerifierKey] = (), *, stop: Stop = never
+) -> Examined:
     """Examine the whole record against a checkpoint, or a proof, that was kept elsewhere.
 
     One that no trusted key signed is a fault of the record: either it is of another log, or the log's record
-    of its keys was changed. Raises InvalidInput if `kept` is of another form.
+    of its keys was changed. Raises InvalidInput if `kept` is of another form, and Stopped.
     """
     try:
-        return trail.verify(expected=notary.open(kept, keys).head)
+        return trail.examine(expected=notary.open(kept, keys).head, stop=stop)
     except ProofInvalid as exc:
-        report = trail.verify()
+        found = trail.examine(stop=stop)
+        report = found.report
         fault = Fault(kind=FaultKind.WRONG_KEY, detail=exc.message)
         faults, count = (*report.faults, fault), report.fault_count + 1
-        return report.model_copy(
+        told = report.model_copy(
             update={
                 "intact": False,
                 "faults": faults,
@@ -200,6 +202,7 @@ def verify_against(
                 "summary": summary_of(faults, count, None),
             }
         )
+        return found._replace(report=told)
 
 
 def _vkey_of(event: Event) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from pev.run import FOLDED, TERMINAL, RunState, apply_event
 from pev.trail.facets import PATH_FIELD, base_tags, findings_of, payload_tags
 from pev.trail.log import event_of
 from pev.trail.rows import Checked
+from pev.trail.stopping import Stop, heed, never
 
 _RUN: Final = "run:"
 _REPO: Final = "repo:"
@@ -67,8 +68,9 @@ def grouped_tags(connection: sqlite3.Connection) -> TagRows | None:
 class Retelling:
     """Takes the events of the log, in order, and then names what the stored projections say otherwise."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, stop: Stop = never) -> None:
         self._connection = connection
+        self._stop = stop
         # arrays, which the garbage collector need not go through again and again
         self._tags: dict[str, array[int]] = {}
         self._base: dict[tuple[str, bytes, tuple[str, str]], tuple[Callable[[int], None], ...]] = {}
@@ -164,6 +166,7 @@ class Retelling:
     def _folded(self, stream: str, run: _Run) -> RunState:
         state: RunState | None = None
         for seq in run.folded:
+            heed(self._stop)
             event = event_of(*self._connection.execute(_ONE, (seq,)).fetchone())
             try:
                 state = apply_event(state, event)
@@ -191,14 +194,13 @@ class Retelling:
         while self._stored is not None:
             self._foreign_finding(self._stored)
         yield from self._unlike
-        expected = self._tags
-        if tags is not None and len(tags) == len(expected):
-            same = all(
-                not bad and tag in expected and text == _joined(expected[tag]) for tag, text, bad in tags
-            )
-            if same:
-                return
-        yield from self._tag_by_tag()
+        if tags is None or len(tags) != len(self._tags) or not all(map(self._is_same, tags)):
+            yield from self._tag_by_tag()
+
+    def _is_same(self, stored: tuple[Any, str, int]) -> bool:
+        heed(self._stop)
+        tag, text, bad = stored
+        return not bad and tag in self._tags and text == ",".join(map(str, self._tags[tag]))
 
     def _tag_by_tag(self) -> Iterator[str]:
         found: dict[Any, list[int]] = {}
@@ -207,11 +209,8 @@ class Retelling:
                 yield f"tags has {(tag, seq)!r}, which is of another type"
             found.setdefault(tag, []).append(seq)
         for tag in sorted({*self._tags, *found}, key=repr):
+            heed(self._stop)
             wanted, has = list(self._tags.get(tag, ())), found.get(tag, [])
             if wanted != has:
                 some = sorted({*wanted} ^ {*has}, key=repr)[:3]
                 yield f"tags says otherwise of {tag!r} than the log, for example at {some}"
-
-
-def _joined(numbers: "array[int]") -> str:
-    return ",".join(map(str, numbers))

@@ -21,7 +21,8 @@ from pev.trail.log import Stored
 from pev.trail.merkle import TreeHead, consistency_path, inclusion_path, root_of
 from pev.trail.query import ApprovalRecord, FindingRecord, RunPage, TrailPage, TrailQuery
 from pev.trail.redact import Redactor
-from pev.trail.verify import VerifyReport
+from pev.trail.stopping import Stop, never
+from pev.trail.verify import Examined, VerifyReport
 from pev.trail.watch import Step, Watch
 
 __all__ = ["Trail", "TreeHead"]
@@ -268,29 +269,32 @@ class Trail:
         with self._database.reading() as connection:
             return log.read_envelopes(connection, start, stop)
 
-    def verify(self, *, expected: TreeHead | None = None) -> VerifyReport:
+    def verify(self, *, expected: TreeHead | None = None, stop: Stop = never) -> VerifyReport:
         """Examine the whole record and name what was done to it; time grows with the log.
 
         `expected` is a head kept outside of this file, for instance in a PR: only against one are a
-        roll-back, a fork and a cut tail found. A damaged record is a report, not an exception.
+        roll-back, a fork and a cut tail found. A damaged record is a report, not an exception. Raises Stopped
+        a fraction of a second after `stop` says so.
         """
+        return self.examine(expected=expected, stop=stop).report
+
+    def examine(self, *, expected: TreeHead | None = None, stop: Stop = never) -> Examined:
+        """Verify, and give beside the report what a `Watch` goes on from."""
         for _ in range(_SAME_MOMENT_TRIES):
             with self._database.reading() as connection, self._database.reading() as beside:
                 if verify.same_moment(connection, beside):
-                    return verify.verify_trail(connection, expected, beside)
+                    return verify.verify_trail(connection, expected, beside, stop=stop)
         with self._database.reading() as connection:
-            return verify.verify_trail(connection, expected)
+            return verify.verify_trail(connection, expected, stop=stop)
 
-    def watch(self, head: TreeHead) -> Watch:
-        """Begin to watch the log grow after the head that `verify` gave. Raises TrailCorrupt."""
-        with self._database.reading() as connection:
-            return Watch.after(connection, head)
+    def step(self, watch: Watch, *, stop: Stop = never) -> Step:
+        """Verify what is new since the last step. Raises TrailUnavailable if the file was replaced.
 
-    def step(self, watch: Watch) -> Step:
-        """Verify what is new since the last step. Raises TrailUnavailable if the file was replaced."""
+        Raises Stopped soon after `stop` says so; the watch is then as it was.
+        """
         self._database.check_file()
         with self._database.reading() as connection:
-            return watch.step(connection)
+            return watch.step(connection, stop=stop)
 
     def rebuild(self) -> int:
         """Make the projections anew from the log alone, and give the number of events read.

@@ -7,9 +7,9 @@ the database says about itself: order, tree, payloads, blobs and projections are
 import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pev.events import Kind
 from pev.models import digest_of
@@ -21,9 +21,11 @@ from pev.trail.order import Leaf, order_faults
 from pev.trail.retold import Retelling, TagRows, grouped_tags
 from pev.trail.rows import Batch, Checked, RowCheck, batches
 from pev.trail.schema import schema_faults
+from pev.trail.stopping import Stop, Stopped, heed, heeding, never, was_interrupted
 
-__all__ = ["VerifyReport", "verify_trail"]
+__all__ = ["Examined", "VerifyReport", "verify_trail"]
 MAX_FAULTS: Final = 100
+_ASK_S: Final = 0.05
 _COLLECT_AFTER: Final = 100_000
 _LEAVES: Final = "SELECT place, CAST(hash AS BLOB) FROM nodes WHERE level = 0 ORDER BY place"
 _ENVELOPES: Final = "SELECT seq, CAST(envelope AS BLOB) FROM events ORDER BY seq"
@@ -44,21 +46,36 @@ _EVIDENCE: Final = {
 _ERASED: Final = Kind.PAYLOAD_ERASED.value.encode()
 
 
+class Examined(NamedTuple):
+    """What a full verification found, the edge of the tree that it read, and the time of the last event."""
+
+    report: VerifyReport
+    edge: Frontier
+    last_at: bytes
+
+
 def verify_trail(
-    connection: sqlite3.Connection, expected: TreeHead | None, beside: sqlite3.Connection | None = None
-) -> VerifyReport:
+    connection: sqlite3.Connection,
+    expected: TreeHead | None,
+    beside: sqlite3.Connection | None = None,
+    *,
+    stop: Stop = never,
+) -> Examined:
     """Examine everything in the transaction that `connection` is in.
 
     `beside` is another connection at the same moment of the log: what SQLite can do alone runs there, at the
-    same time.
+    same time. Raises Stopped, a fraction of a second after `stop` says so, and gives no report then.
     """
-    exam = _Examination(connection, expected)
+    exam = _Examination(connection, expected, stop)
     try:
-        with _seldom_collecting():
+        with _seldom_collecting(), heeding(connection, stop):
             exam.run(beside or connection)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
+        if isinstance(exc, sqlite3.DatabaseError) and was_interrupted(exc):
+            raise Stopped from exc
         exam.add(FaultKind.FILE_DAMAGED, f"reading stopped: {exc}")
-    return VerifyReport(
+    heed(stop)  # an integrity check that is interrupted may give what it has as its result
+    report = VerifyReport(
         intact=exam.count == 0,
         summary=summary_of(exam.faults, exam.count, expected),
         head=exam.frontier.head(),
@@ -66,6 +83,7 @@ def verify_trail(
         fault_count=exam.count,
         faults=tuple(exam.faults),
     )
+    return Examined(report, exam.frontier, exam.last_at)
 
 
 def same_moment(connection: sqlite3.Connection, other: sqlite3.Connection) -> bool:
@@ -97,19 +115,31 @@ def _seldom_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _aside(connection: sqlite3.Connection) -> tuple[list[str], TagRows | None]:
+_Aside = tuple[list[str], TagRows | None]
+
+
+def _aside(connection: sqlite3.Connection) -> _Aside:
     """Do what needs no Python: check the file's own structure, and gather the tags."""
     details = [str(detail) for (detail,) in connection.execute("PRAGMA integrity_check(20)")]
     return [detail for detail in details if detail != "ok"], grouped_tags(connection)
 
 
+def _await(connection: sqlite3.Connection, work: "Future[_Aside]", stop: Stop) -> None:
+    """Wait for what a connection does in another thread; on `stop` interrupt it, question by question."""
+    while not wait([work], _ASK_S).done:
+        if stop():
+            connection.interrupt()
+
+
 class _Examination:
     """One reading of the whole record."""
 
-    def __init__(self, connection: sqlite3.Connection, expected: TreeHead | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, expected: TreeHead | None, stop: Stop) -> None:
         self.faults: list[Fault] = []
         self.count = 0
         self.frontier = Frontier()
+        self.last_at = b""
+        self._stop = stop
         self._connection = connection
         self._expected = expected
         self._then = self.frontier.head()
@@ -138,18 +168,22 @@ class _Examination:
         """Examine the file, the log, the tree, the blobs, and then the projections."""
         for detail in schema_faults(self._connection):
             self.add(FaultKind.SCHEMA_CHANGED, detail)
-        with closing(Retelling(self._connection)) as retelling:
+        with closing(Retelling(self._connection, self._stop)) as retelling:
             self._examine(retelling, beside)
 
     def _examine(self, retelling: Retelling, beside: sqlite3.Connection) -> None:
         with ThreadPoolExecutor(1) as pool:
-            aside: Future[tuple[list[str], TagRows | None]] | None = None
+            aside: Future[_Aside] | None = None
             if beside is not self._connection:
                 aside = pool.submit(_aside, beside)
-            self._check_log(retelling)
-            log_is_intact = self.count == 0
-            self._check_blobs()
-            details, tags = aside.result() if aside is not None else _aside(beside)
+            try:
+                self._check_log(retelling)
+                log_is_intact = self.count == 0
+                self._check_blobs()
+            finally:
+                if aside is not None:
+                    _await(beside, aside, self._stop)
+        details, tags = aside.result() if aside is not None else _aside(beside)
         for detail in details:
             self.add(FaultKind.FILE_DAMAGED, detail)
         if log_is_intact:  # those of a log that is not would only say so again
@@ -160,6 +194,7 @@ class _Examination:
         in_order = 0
         for batch in batches(self._connection):
             in_order += self._check_batch(batch, retelling)
+            self.last_at = batch.rows[-1].at
         for seq in sorted(self._rows.erased - self._told_events):
             self.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", seq)
         (leaves,) = self._connection.execute("SELECT count(*) FROM nodes WHERE level = 0").fetchone()
@@ -181,6 +216,7 @@ class _Examination:
         in_order = 0
         self._mark_expected(batch.leaves)
         for row, leaf in zip(batch.rows, batch.leaves, strict=True):
+            heed(self._stop)
             if batch.remembered.get(row.seq) != leaf:
                 continue
             in_order += 1
@@ -252,6 +288,7 @@ class _Examination:
     def _check_blobs(self) -> None:
         missing = dict(self._evidence)
         for name, size, packed in self._connection.execute(_BLOBS):
+            heed(self._stop)
             digest = name.decode("utf-8", "replace")
             missing.pop(digest, None)
             data = unpack(packed, size)

@@ -1,7 +1,8 @@
 """Verifies the log as it grows: what is new must continue what was verified before, event by event.
 
-The edge of the verified tree is kept in memory, where nobody who changes the file can reach it. Each step
-costs in proportion to what is new; an old event whose leaf stands is looked at by a full verification only.
+It goes on from what a full verification read. The edge of the verified tree is kept in memory, where nobody
+who changes the file can reach it. Each step costs in proportion to what is new; an old event whose leaf
+stands is looked at by a full verification only.
 """
 
 import sqlite3
@@ -15,7 +16,8 @@ from pev.trail import log
 from pev.trail.faults import Fault, FaultKind
 from pev.trail.merkle import Frontier, TreeHead, consistency_path, proves_consistency, root_of
 from pev.trail.rows import Batch, Checked, RowCheck, batches
-from pev.trail.verify import MAX_FAULTS
+from pev.trail.stopping import Stop, heed, heeding, never
+from pev.trail.verify import MAX_FAULTS, Examined
 
 _ERASED: Final = Kind.PAYLOAD_ERASED.value.encode()
 _BEFORE: Final = "SELECT max(version) FROM events WHERE stream = CAST(? AS TEXT) AND version < ?"
@@ -31,36 +33,29 @@ class Step:
 
 
 class Watch:
-    """Remembers what was verified. `verified` are the leaves so far, as an edge that nobody else holds."""
+    """Remembers what was verified."""
 
-    def __init__(self, verified: Frontier, last_at: str = "") -> None:
-        self._edge = verified
-        self._last_at = last_at.encode()
-
-    @classmethod
-    def after(cls, connection: sqlite3.Connection, head: TreeHead) -> "Watch":
-        """Begin after what a full verification has just found to be intact.
-
-        Raises TrailCorrupt if those events are no longer there.
-        """
-        edge = Frontier()
-        last = ""
-        for batch in batches(connection, 0, head.size):
-            edge.extend(batch.leaves)
-            last = batch.rows[-1].at.decode("utf-8", "replace")
-        if edge.head() != head:
-            raise TrailCorrupt(
-                f"the {head.size} events that were verified are no longer there", hint=log.VERIFY
-            )
-        return cls(edge, last)
+    def __init__(self, found: Examined) -> None:
+        """Begin after what a full verification found. Raises TrailCorrupt if that was not intact."""
+        if not found.report.intact:
+            raise TrailCorrupt(f"the record is {found.report.summary}", hint=log.VERIFY)
+        self._edge = found.edge.copy()
+        self._last_at = found.last_at
 
     @property
     def head(self) -> TreeHead:
         """What was verified so far."""
         return self._edge.head()
 
-    def step(self, connection: sqlite3.Connection) -> Step:
-        """Verify what is new in the transaction that `connection` is in, and remember it if it holds."""
+    def step(self, connection: sqlite3.Connection, *, stop: Stop = never) -> Step:
+        """Verify what is new in the transaction that `connection` is in, and remember it if it holds.
+
+        Raises Stopped soon after `stop` says so, and remembers nothing of it.
+        """
+        with heeding(connection, stop):
+            return self._step(connection, stop)
+
+    def _step(self, connection: sqlite3.Connection, stop: Stop) -> Step:
         before, faults = self.head, _Faults()
         size = log.size_of(connection)
         if size < before.size:
@@ -69,7 +64,7 @@ class Watch:
         grown, last_at = self._edge.copy(), self._last_at
         check = RowCheck(faults.add, faults.add, before=_versions(connection), last_at=last_at)
         for batch in batches(connection, before.size):
-            self._take(batch, grown, check, faults)
+            self._take(batch, grown, check, faults, stop)
             last_at = batch.rows[-1].at
         for seq in sorted(check.erased - faults.told):
             faults.add(FaultKind.PAYLOAD_MISSING, "no event says that it was erased", seq)
@@ -79,8 +74,9 @@ class Watch:
             self._edge, self._last_at = grown, last_at
         return Step(grown.head(), grown.size - before.size, tuple(faults.found))
 
-    def _take(self, batch: Batch, grown: Frontier, check: RowCheck, faults: "_Faults") -> None:
+    def _take(self, batch: Batch, grown: Frontier, check: RowCheck, faults: "_Faults", stop: Stop) -> None:
         for at, (row, leaf) in enumerate(zip(batch.rows, batch.leaves, strict=True), grown.size):
+            heed(stop)
             if row.seq != at:
                 faults.add(FaultKind.REMOVED, f"the next event is {row.seq}", at)
                 return

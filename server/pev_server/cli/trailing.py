@@ -16,12 +16,14 @@ from typer.core import TyperGroup
 
 from pev.engine import Engine, open_engine, parse_run_id
 from pev.errors import InvalidInput, PevError
+from pev.stages.examining import stoppable
 from pev.trail.faults import Fault
 from pev.trail.merkle import TreeHead
 from pev.trail.proof import MAX_PROOF_BYTES
 from pev.trail.query import TrailQuery
 from pev.trail.telling import name_actor, tell
-from pev.trail.verify import VerifyReport
+from pev.trail.verify import Examined
+from pev.trail.watch import Watch
 from pev_server.cli import asking, erasing, proving
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import JsonOption, asynchronous, configured
@@ -116,12 +118,12 @@ async def _hold(engine: Engine, checkpoint: Path, key: list[str] | None) -> None
     await engine.monitoring.hold(operator(), kept, by=checkpoint.name, keys=proving.parse_keys(key))
 
 
-async def _verified(engine: Engine, checkpoint: Path | None, key: list[str] | None) -> VerifyReport:
+async def _examined(engine: Engine, checkpoint: Path | None, key: list[str] | None) -> Examined:
     kept = proving.read_file(checkpoint, MAX_PROOF_BYTES) if checkpoint else None
     expected = _unsigned_head(kept) if kept is not None else None
     if expected is not None or kept is None:
-        return await engine.reading.verify(operator(), expected)
-    return await engine.reading.verify(operator(), kept=kept, keys=proving.parse_keys(key))
+        return await engine.reading.examine(operator(), expected)
+    return await engine.reading.examine(operator(), kept=kept, keys=proving.parse_keys(key))
 
 
 @app.command()
@@ -136,7 +138,7 @@ async def verify(
     A checkpoint counts if one of the keys signed it: those that are given, or else those on record.
     """
     async with open_engine(configured()) as engine:
-        report = await _verified(engine, checkpoint, key)
+        report = (await _examined(engine, checkpoint, key)).report
     if as_json:
         print_json(report.model_dump_json())
     else:
@@ -181,9 +183,10 @@ async def watch(
         async with open_engine(configured()) as engine, anyio.create_task_group() as group:
             group.start_soon(_until_signal, signals, group.cancel_scope)
             try:
-                report = await _verified(engine, checkpoint, key)
+                found = await _examined(engine, checkpoint, key)
+                report = found.report
                 _tell(report.head, report.summary, report.faults, as_json=as_json)
-                if not report.intact or await _grows(engine, report.head, every, as_json=as_json):
+                if not report.intact or await _grows(engine, found, every, as_json=as_json):
                     code = Exit.FAILED
             except PevError as exc:  # raised below: the group would wrap it
                 error = exc
@@ -193,12 +196,11 @@ async def watch(
     return code
 
 
-async def _grows(engine: Engine, head: TreeHead, every: float, *, as_json: bool) -> tuple[Fault, ...]:
+async def _grows(engine: Engine, found: Examined, every: float, *, as_json: bool) -> tuple[Fault, ...]:
     """Verify what is new again and again, and give what is wrong as soon as something is."""
-    trail = engine.core.trail
-    seen = await anyio.to_thread.run_sync(trail.watch, head)
+    seen = Watch(found)
     while True:
-        step = await anyio.to_thread.run_sync(trail.step, seen)
+        step = await stoppable(lambda stop: engine.core.trail.step(seen, stop=stop))
         if step.new or step.faults:
             summary = "not intact" if step.faults else f"consistent; {step.new} new"
             _tell(step.head, summary, step.faults, as_json=as_json)
