@@ -138,6 +138,7 @@ class Gate:
                 sandbox=self._sandbox,
                 environments=self._environments,
                 makers=self._makers,
+                store=self._store,
                 folder=folder,
             )
             grants = await self._grants(request)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -24,9 +24,16 @@ from pev.repos.objects import Change, Entry, Status
 from pev.sandbox.reach import Reach
 from pev.text import one_line
 
+_M = TypeVar("_M", bound=Model)
+
 
 class Depot(Protocol):
-    """What the gate needs of a depot: to read trees, and to write one out."""
+    """What the gate needs of a depot: to read trees, and to write one out.
+
+    `path` is its folder, which no other repository has.
+    """
+
+    path: Path
 
     async def tree_of(self, commit: str) -> ObjectId:
         """Give the tree of a commit."""
@@ -227,6 +234,12 @@ class Bench(Protocol):
 
         `reach` is for programs that run the repository's code, and gives them what is granted to it.
         """
+
+    async def recall(self, key: Digest, kind: type[_M]) -> _M | None:
+        """Give what a check remembered under a key, in this gate or an earlier one."""
+
+    async def remember(self, key: Digest, value: Model) -> None:
+        """Remember something under a key, in the place of what stands there."""
 
     async def copy_kept(
         self, key: Digest, target: Path, make: Callable[[Checkout], Awaitable[Path | None]]

@@ -19,11 +19,13 @@ from pev.gate.extracted import python_in
 from pev.gate.faces import belongs_to_tests
 from pev.gate.interface import Check, CheckJob, Checkout, FindingMaker, Measured, Side
 from pev.gate.outputs import listed, private_name, unusable
+from pev.gate.scanned import Memory
 from pev.gate.subjects import is_test_file
 from pev.gate.syntax import parse
-from pev.gate.tools import command
+from pev.gate.tools import command, versions
 from pev.proc import Ending
 
+_CONFIG: Final = "pyproject.toml"
 _MAX_BYTES: Final = 4 * 2**20
 _SEVERITY: Final = {"HIGH": Severity.ERROR, "MEDIUM": Severity.WARNING}
 _PLANTED: Final = """\
@@ -48,26 +50,44 @@ class Security(Check):
 
     async def run(self, job: CheckJob) -> Measured:
         """List risky calls, disguised names, and files that bandit could not read."""
-        return await self.look(job, await job.bench.checkout(job.side), job.settings.paths or (".",))
+        checkout = await job.bench.checkout(job.side)
+        folder, paths = job.folder(checkout), job.settings.paths or (".",)
+        table = _table(folder)
+        if table.get("include"):  # it may look at files of other names
+            return await self.look(job, checkout, paths)
+        memory = await Memory.of(job, folder, paths, [versions("bandit"), table])
+        return await self._scan(job, checkout, paths, memory)
 
     async def look(self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...]) -> Measured:
         """Run it over some paths, and over the Python in changed files of other kinds."""
+        return await self._scan(job, checkout, paths, None)
+
+    async def _scan(
+        self, job: CheckJob, checkout: Checkout, paths: tuple[str, ...], memory: Memory | None
+    ) -> Measured:
         folder = job.folder(checkout)
         written = await to_thread.run_sync(_extract, job, checkout)
-        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *_config(folder), *paths, *written]
-        done = await job.bench.run(argv, cwd=folder, checkout=checkout, clock=job.clock)
-        report = _report(done.stdout) if done.ending is Ending.EXITED else None
-        if report is None or done.code not in (0, 1):
-            return unusable("bandit", done, job.clock)
+        named = memory.targets if memory is not None else None
+        targets = [*(paths if named is None else named), *written]
+        config = ["-c", str(folder / _CONFIG)] if _table(folder) else []
+        argv = [*command("bandit"), "-r", "-ll", "-f", "json", "-q", *config, *targets]
+        report: dict[str, Any] = {"results": [], "errors": [], "metrics": {}}
+        said = b""
+        if targets:
+            done = await job.bench.run(argv, cwd=folder, checkout=checkout, clock=job.clock)
+            read = _report(done.stdout) if done.ending is Ending.EXITED else None
+            if read is None or done.code not in (0, 1):
+                return unusable("bandit", done, job.clock)
+            report, said = read, done.stderr
+        if memory is not None:
+            report["results"] += await memory.complete(report, written)
         make = job.maker(self.name)
         for row in (*report["results"], *report["errors"]):
             row["filename"] = written.get(str(row.get("filename")), row.get("filename"))
         found = [_finding(make, job, row, checkout) for row in report["results"]]
         found += [_unread(make, job, row, checkout) for row in report["errors"]]
         found += await to_thread.run_sync(_disguised, make, job, checkout)
-        return Measured(
-            findings=tuple(found), reason=f"{len(found)} findings", log=listed(found, done.stderr)
-        )
+        return Measured(findings=tuple(found), reason=f"{len(found)} findings", log=listed(found, said))
 
 
 def _extract(job: CheckJob, checkout: Checkout) -> dict[str, str]:
@@ -86,13 +106,14 @@ def _extract(job: CheckJob, checkout: Checkout) -> dict[str, str]:
     return out
 
 
-def _config(folder: Path) -> list[str]:
-    path = folder / "pyproject.toml"
+def _table(folder: Path) -> dict[str, Any]:
+    """Give bandit's configuration; {} if there is none."""
     try:
-        table = tomllib.loads(path.read_text("utf-8")).get("tool", {})
+        tools = tomllib.loads((folder / _CONFIG).read_text("utf-8")).get("tool", {})
     except (OSError, ValueError):
-        return []
-    return ["-c", str(path)] if isinstance(table, dict) and table.get("bandit") else []
+        return {}
+    table = tools.get("bandit") if isinstance(tools, dict) else None
+    return table if isinstance(table, dict) else {}
 
 
 def _report(raw: bytes) -> dict[str, Any] | None:
@@ -101,7 +122,10 @@ def _report(raw: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     parts = (report.get("results"), report.get("errors")) if isinstance(report, dict) else ()
-    return report if parts and all(isinstance(part, list) for part in parts) else None
+    whole = (
+        parts and all(isinstance(part, list) for part in parts) and isinstance(report.get("metrics"), dict)
+    )
+    return report if whole else None
 
 
 def _finding(make: FindingMaker, job: CheckJob, row: dict[str, Any], checkout: Checkout) -> Finding:

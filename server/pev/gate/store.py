@@ -40,6 +40,14 @@ class Store:
         """Keep what a check measured; its log is not kept."""
         self._write("measured", key, measured)
 
+    def recall(self, key: Digest, kind: type[_M]) -> _M | None:
+        """Give what a check remembered under a key."""
+        return self._read("remembered", key, kind)
+
+    def remember(self, key: Digest, value: Model) -> None:
+        """Remember something under a key, in the place of what stands there."""
+        self._write("remembered", key, value)
+
     def _path(self, kind: str, key: Digest) -> Path:
         return self._folder / kind / key[:2] / f"{key}.json"
 

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -35,13 +35,15 @@ from pev.gate.interface import (
 from pev.gate.keeping import Keeping
 from pev.gate.locked import LockedTools
 from pev.gate.outputs import private_name
+from pev.gate.store import Store
 from pev.gate.tools import own_folders
-from pev.models import Digest, ObjectId
+from pev.models import Digest, Model, ObjectId
 from pev.proc import Completed
 from pev.repos.scratch import held_folder, is_abandoned, remove_folder
 from pev.sandbox.interface import Command, Sandbox
 from pev.sandbox.reach import Reach
 
+_M = TypeVar("_M", bound=Model)
 _Stamp = tuple[int, int, int]
 SCRATCH: Final = "scratch"
 KEPT: Final = "kept"
@@ -60,6 +62,7 @@ class Workspace(Bench):
         sandbox: Sandbox,
         environments: Environments,
         makers: Mapping[Language, ToolboxMaker],
+        store: Store,
         folder: Path,
     ) -> None:
         self._request = request
@@ -69,6 +72,7 @@ class Workspace(Bench):
         self._sandbox = sandbox
         self._environments = environments
         self._makers = makers
+        self._store = store
         self._folder = folder
         self._checkouts: dict[tuple[Side, str], Checkout] = {}
         self._refused: dict[tuple[Side, str], PevError] = {}
@@ -218,6 +222,14 @@ class Workspace(Bench):
         done = await self._sandbox.run(reach.widened(command))
         reach.heard(done)
         return done
+
+    async def recall(self, key: Digest, kind: type[_M]) -> _M | None:
+        """Give what a check remembered under a key."""
+        return await to_thread.run_sync(self._store.recall, key, kind)
+
+    async def remember(self, key: Digest, value: Model) -> None:
+        """Remember something under a key, in the place of what stands there."""
+        await to_thread.run_sync(self._store.remember, key, value)
 
     async def copy_kept(
         self, key: Digest, target: Path, make: Callable[[Checkout], Awaitable[Path | None]]
