@@ -24,7 +24,7 @@ from pev.errors import (
 from pev.events import Event, Kind, NewEvent
 from pev.findings import GateReport
 from pev.git import Git
-from pev.models import Digest, RepoId, RunId, StreamId, repo_stream, run_stream
+from pev.models import Digest, RepoId, RunId, StreamId, repo_stream, run_of_stream, run_stream
 from pev.repos.catalog import Catalog
 from pev.repos.depot import Depot
 from pev.repos.parts import Accepted
@@ -38,7 +38,6 @@ from pev.trail.query import RunPage, TrailPage, TrailQuery
 from pev.trail.store import Trail
 
 _TRIES: Final = 20
-_RUN: Final = run_stream(RunId(""))
 
 
 @dataclass(slots=True)
@@ -66,24 +65,18 @@ class Core:
         return self.tenant in (None, state.tenant)
 
     async def runs(self, *, limit: int, open_only: bool = False) -> list[RunState]:
-        """Give the newest runs that may be seen here, at most `limit`, 1 to 500."""
-        return list((await self.run_page(limit=limit, open_only=open_only)).runs)
+        """Give the newest runs that may be seen here, at most `limit`, 1 to 500. Raises TrailCorrupt."""
+        asking = partial(self.trail.runs, limit=limit, open_only=open_only, tenant=self.tenant)
+        return list((await anyio.to_thread.run_sync(asking)).runs)
 
-    async def run_page(self, *, limit: int, open_only: bool = False, before: str | None = None) -> RunPage:
+    async def run_page(self, *, limit: int, before: str | None = None) -> RunPage:
         """Give runs that may be seen here, the newest first; `before` is the cursor of an earlier page.
 
-        Raises InvalidInput for a limit beyond 1 to 500, or a cursor of another question.
+        A run whose state cannot be read is named as that, beside the others. Raises InvalidInput for a limit
+        beyond 1 to 500, or a cursor of another question.
         """
-        found: list[RunState] = []
-        cursor = before
-        while True:
-            left = limit - len(found)
-            asking = partial(self.trail.runs, open_only=open_only, limit=left, before=cursor)
-            page = await anyio.to_thread.run_sync(asking)
-            found += [state for state in page.runs if self._sees(state)]
-            cursor = page.cursor
-            if cursor is None or len(found) >= limit:
-                return RunPage(runs=tuple(found), cursor=cursor)
+        asking = partial(self.trail.runs, limit=limit, before=before, tenant=self.tenant, tolerant=True)
+        return await anyio.to_thread.run_sync(asking)
 
     async def query(self, question: TrailQuery) -> TrailPage:
         """Answer one page of a question; a tenant sees the events of its own runs, and no others."""
@@ -100,10 +93,11 @@ class Core:
         """Say whether a stream may be seen here: a tenant sees its runs alone."""
         if self.tenant is None:
             return True
-        if not stream.startswith(_RUN):
+        run = run_of_stream(stream)
+        if run is None:
             return False
         try:
-            await self.state(RunId(stream.removeprefix(_RUN)))
+            await self.state(run)
         except RunUnknown:
             return False
         return True
@@ -112,8 +106,9 @@ class Core:
         self, stream: StreamId, events: Sequence[NewEvent], *, expected_version: int | None = None
     ) -> list[Event]:
         """Append events to a stream, durably. Raises VersionConflict, and RunUnknown of another's run."""
-        if self.tenant is not None and stream.startswith(_RUN) and expected_version != 0:
-            await self.state(RunId(stream.removeprefix(_RUN)))
+        run = run_of_stream(stream)
+        if self.tenant is not None and run is not None and expected_version != 0:
+            await self.state(run)
         return await anyio.to_thread.run_sync(
             lambda: self.trail.append(stream, events, expected_version=expected_version)
         )

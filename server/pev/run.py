@@ -25,6 +25,7 @@ from pev.models import (
     Role,
     RunId,
     Verdict,
+    run_of_stream,
 )
 from pev.work import WORKED, Opinion, Work, work_after
 
@@ -338,7 +339,9 @@ def apply_event(state: RunState | None, event: Event) -> RunState:
     if state is None:
         if event.kind is not Kind.RUN_OPENED or body is None:
             raise TrailCorrupt(f"stream {event.stream} begins with {event.kind}")
-        run_id = RunId(event.stream.removeprefix("run:"))
+        run_id = run_of_stream(event.stream)
+        if run_id is None:
+            raise TrailCorrupt(f"stream {event.stream} is no run's")
         state = RunState.model_validate(
             {"id": run_id, "opened_at": event.at, "opened_by": event.actor.principal, **body}
         )

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from pev.errors import BlobUnknown, InvalidInput, RunUnknown, TrailCorrupt
-from pev.events import Kind
+from pev.events import Event, Kind, NewEvent
 from pev.findings import Outcome
-from pev.models import Boundary, RepoId, RunId, Verdict, digest_of, run_stream
-from pev.run import Status, fold
+from pev.models import Boundary, RepoId, RunId, Verdict, digest_of, repo_stream, run_stream
+from pev.run import Status, apply_event, fold
+from pev.trail.query import RunPage, TrailQuery
 from pev.trail.store import Trail
 from support.trail_events import (
     FINDING,
@@ -113,6 +114,81 @@ def test_open_runs_are_those_that_are_not_over(trail: Trail) -> None:
 
     assert [run.id for run in trail.runs(open_only=True)] == [SECOND]
     assert [run.id for run in trail.runs()] == [SECOND, FIRST]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'{}'",
+        "'no json'",
+        "x'ff'",
+        "CAST(x'227bff' AS TEXT)",
+        "1.5",
+        "(SELECT state FROM runs WHERE run = '00000002')",
+        "replace(state, '00000001', '0000000f')",
+    ],
+)
+def test_a_state_that_somebody_changed_is_named_beside_those_that_can_be_read(
+    trail: Trail, value: str
+) -> None:
+    """One run must not stop the list of all; who counts on the list being whole is told of it instead."""
+    for run in (FIRST, SECOND):
+        trail.append(run_stream(run), [opened()], expected_version=0)
+    tamper(trail, " ".join(["UPDATE runs SET state =", value, "WHERE run = '00000001'"]))
+
+    page = trail.runs(tolerant=True)
+    assert ([run.id for run in page], page.unreadable) == ([SECOND], (FIRST,))
+    newest = trail.runs(tolerant=True, limit=1)
+    assert trail.runs(tolerant=True, limit=1, before=newest.cursor).unreadable == (FIRST,)
+    with pytest.raises(TrailCorrupt, match="state of run 00000001 cannot be read"):
+        trail.runs()
+    with pytest.raises(TrailCorrupt):
+        trail.run_state(FIRST)
+
+
+def of_tenant(name: str) -> NewEvent:
+    first = opened()
+    return first.model_copy(update={"payload": {**first.payload, "tenant": name}})
+
+
+def test_a_tenants_list_ends_where_its_own_runs_do(trail: Trail) -> None:
+    """A cursor that leads to an empty page tells of others' runs."""
+    for n, name in enumerate(["blue", "red", "blue", "red", "blue"]):
+        trail.append(run_stream(RunId(f"{n:08x}")), [of_tenant(name)], expected_version=0)
+
+    both = trail.runs(tenant="red", limit=2)
+    assert ([run.id for run in both], both.cursor) == (["00000003", "00000001"], None)
+    first = trail.runs(tenant="red", limit=1)
+    second = trail.runs(tenant="red", limit=1, before=first.cursor)
+    assert [*first, *second] == [*both]
+    assert second.cursor is None
+    assert trail.runs(tenant="green") == RunPage(runs=())
+
+
+def test_another_tenants_state_that_somebody_changed_is_no_matter_of_this_one(trail: Trail) -> None:
+    """Neither is its run named to them, nor are their own kept from them."""
+    for run, name in ((FIRST, "blue"), (SECOND, "red")):
+        trail.append(run_stream(run), [of_tenant(name)], expected_version=0)
+    tamper(trail, "UPDATE runs SET state = 'no json' WHERE run = '00000001'")
+
+    page = trail.runs(tenant="red")
+    assert ([run.id for run in page], page.unreadable) == ([SECOND], ())
+    found = trail.query(TrailQuery(), tenant="red")
+    assert [one.stream for one in found.events] == [run_stream(SECOND)]
+
+
+def test_a_stream_of_no_run_is_no_beginning_of_one() -> None:
+    """Its name would become a run's id."""
+    first = Event(
+        seq=0,
+        stream=repo_stream(RepoId("r")),
+        version=1,
+        at="2026-01-01T00:00:00Z",
+        payload_digest=digest_of(b""),
+        **opened().model_dump(),
+    )
+    with pytest.raises(TrailCorrupt, match="stream repo:r is no run's"):
+        apply_event(None, first)
 
 
 def test_a_cursor_of_another_list_is_refused(trail: Trail) -> None:

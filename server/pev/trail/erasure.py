@@ -13,7 +13,7 @@ from typing import Final
 
 from pev.errors import InvalidInput
 from pev.events import Actor, Event, Kind, NewEvent
-from pev.models import Digest, RunId, run_stream
+from pev.models import Digest, RunId, run_of_stream, run_stream
 from pev.run import FOLDED, TERMINAL
 from pev.trail.facets import tag, tags_of
 from pev.trail.log import read_event, read_stream, size_of
@@ -99,7 +99,7 @@ def _wipe(connection: sqlite3.Connection, events: Sequence[Event], *, forget_rep
 
 def _forget_repo(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
     """Take the repository's tag from every event of a run that begins no longer with one."""
-    rows = connection.execute("SELECT repo FROM runs WHERE run = ?", (events[0].stream.removeprefix("run:"),))
+    rows = connection.execute("SELECT repo FROM runs WHERE run = ?", (run_of_stream(events[0].stream),))
     for (repo,) in rows.fetchall():
         connection.execute(
             "DELETE FROM tags WHERE tag = ? AND seq IN (SELECT seq FROM events WHERE stream = ?)",

@@ -102,12 +102,20 @@ class Projector:
         return (row[0], parse_state(run, row[1])) if row else (seq, None)
 
 
-def parse_state(run: RunId, text: str) -> RunState:
-    """Read a stored state. Raises TrailCorrupt if it does not validate."""
+def parse_state(run: RunId, text: str | bytes) -> RunState:
+    """Read a stored state. Raises TrailCorrupt if it does not validate, or is another run's."""
     try:
-        return RunState.model_validate_json(text)
+        state = RunState.model_validate_json(text)
     except ValidationError as exc:
-        raise TrailCorrupt(f"stored state of run {run} cannot be read", hint=REBUILD) from exc
+        raise unreadable_state(run) from exc
+    if state.id != run:
+        raise unreadable_state(run)
+    return state
+
+
+def unreadable_state(run: RunId) -> TrailCorrupt:
+    """Say that what is stored of a run is no state of it."""
+    return TrailCorrupt(f"stored state of run {run} cannot be read", hint=REBUILD)
 
 
 def unknown_run(run: RunId) -> RunUnknown:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from pev.errors import InvalidInput
+from pev.errors import InvalidInput, TrailCorrupt
 from pev.events import Event, Kind
 from pev.models import (
     Digest,
@@ -38,7 +38,10 @@ SCAN_LIMIT: Final = 20_000
 Side = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIDE)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 
-_OWN: Final = "SELECT run FROM runs WHERE json_extract(state, '$.tenant') = ?"
+# a state that somebody changed is nobody's, and must not stop the questions about others
+_OF_TENANT: Final = "CASE WHEN json_valid(state) THEN json_extract(state, '$.tenant') END = ?"
+_OWN: Final = " ".join(["SELECT run FROM runs WHERE", _OF_TENANT])
+_RUNS: Final = "SELECT opened, CAST(run AS BLOB), CAST(state AS BLOB) FROM runs WHERE"
 _STREAM_TAG: Final = tag("stream", "")
 _HAS_TAG: Final = (
     "EXISTS (SELECT 1 FROM tags t WHERE t.tag IN (SELECT value FROM json_each(?)) AND t.seq = e.seq)"
@@ -85,10 +88,14 @@ class TrailPage(Model):
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """Runs, the newest first; it can be iterated over. With a `cursor` there are more."""
+    """Runs, the newest first; it can be iterated over. With a `cursor` there are more.
+
+    `unreadable` are those among them whose stored state is none: somebody changed it.
+    """
 
     runs: tuple[RunState, ...]
     cursor: str | None = None
+    unreadable: tuple[RunId, ...] = ()
 
     def __iter__(self) -> Iterator[RunState]:
         """Go through the runs."""
@@ -159,22 +166,38 @@ def first_at(connection: sqlite3.Connection, at: str) -> int:
 
 
 def find_runs(
-    connection: sqlite3.Connection, repo: RepoId | None, *, open_only: bool, limit: int, before: str | None
+    connection: sqlite3.Connection,
+    repo: RepoId | None,
+    *,
+    open_only: bool,
+    limit: int,
+    before: str | None,
+    tenant: str | None = None,
 ) -> RunPage:
-    """Give runs by the time of their opening, the newest first."""
+    """Give runs by the time of their opening, the newest first, to a `tenant` its own."""
     check_limit(limit)
     shape = hash_json(["runs", repo, open_only])
     where, values = ["opened < ?"], [_open_cursor(before, shape) if before else size_of(connection)]
     if repo is not None:
         where.append("repo = ?")
+    if tenant is not None:
+        where.append(_OF_TENANT)
     if open_only:
         where.append("is_over = 0")
     order = "ORDER BY opened DESC LIMIT ?"
-    statement = " ".join(["SELECT opened, run, state FROM runs WHERE", " AND ".join(where), order])
-    given: list[Any] = [*values, *([repo] if repo is not None else []), limit + 1]
+    statement = " ".join([_RUNS, " AND ".join(where), order])
+    given: list[Any] = [*values, *(one for one in (repo, tenant) if one is not None), limit + 1]
     rows = connection.execute(statement, given).fetchall()
-    runs = tuple(parse_state(RunId(run), state) for _, run, state in rows[:limit])
-    return RunPage(runs=runs, cursor=_cursor(shape, rows[limit - 1][0]) if len(rows) > limit else None)
+    runs: list[RunState] = []
+    unreadable: list[RunId] = []
+    for _, name, state in rows[:limit]:
+        run = RunId(name.decode("utf-8", "replace"))
+        try:
+            runs.append(parse_state(run, state))
+        except TrailCorrupt:
+            unreadable.append(run)
+    cursor = _cursor(shape, rows[limit - 1][0]) if len(rows) > limit else None
+    return RunPage(runs=tuple(runs), cursor=cursor, unreadable=tuple(unreadable))
 
 
 def find_findings(

@@ -143,13 +143,22 @@ class Trail:
         open_only: bool = False,
         limit: int = 50,
         before: str | None = None,
+        tenant: str | None = None,
+        tolerant: bool = False,
     ) -> RunPage:
-        """Give runs, the newest first; `before` is the cursor of an earlier page, `limit` 1 to 500.
+        """Give runs, the newest first, to a `tenant` its own.
 
-        With `open_only`, those that have not been merged, closed or abandoned.
+        `before` is the cursor of an earlier page, `limit` 1 to 500. With `open_only`, those that have not
+        been merged, closed or abandoned. Raises TrailCorrupt if the state of one cannot be read: `tolerant`
+        names it among the `unreadable` of the page instead.
         """
         with self._database.reading() as connection:
-            return query.find_runs(connection, repo, open_only=open_only, limit=limit, before=before)
+            page = query.find_runs(
+                connection, repo, open_only=open_only, limit=limit, before=before, tenant=tenant
+            )
+        if page.unreadable and not tolerant:
+            raise projections.unreadable_state(page.unreadable[0])
+        return page
 
     def findings(
         self,

@@ -1,9 +1,11 @@
 """The list of runs, a page at a time, with the proof state of the record above it."""
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from typing import Final
+from urllib.parse import quote, urlencode
 
 from pev.facts import GateState, PrState
+from pev.models import RunId
 from pev.run import RunState
 from pev.text import one_line
 from pev.trail.query import RunPage
@@ -11,10 +13,14 @@ from pev_server.web.layout import document
 from pev_server.web.markup import Markup, join, tag
 from pev_server.web.parts import NOTHING, badge, headed, moment
 
+_LOST: Final = " CANNOT BE READ: what is stored of it was changed, and is no state of a run."
+
 
 def runs_page(page: RunPage, standing: Markup, *, base: str, who: str, first: bool) -> str:
     """Build the list; `first` says whether it begins with the newest run."""
-    table = _table(page.runs, base) if page.runs else tag("p", "No run was recorded here.")
+    table = _table(page.runs, base) if page.runs else NOTHING
+    if not page.runs and not page.unreadable:
+        table = tag("p", "No run was recorded here." if first else "There is no older run.")
     newest = tag("a", "Newest runs", href=f"{base}trail/")
     older = tag("a", "Older runs", href=f"{base}trail/?{urlencode({'before': page.cursor})}")
     ways = [*([] if first else [newest]), *([older] if page.cursor else [])]
@@ -22,6 +28,7 @@ def runs_page(page: RunPage, standing: Markup, *, base: str, who: str, first: bo
         "Runs",
         tag("h1", "Runs"),
         standing,
+        _unreadable(page.unreadable, base),
         tag("section", table, tag("p", [join(one, " ") for one in ways], class_="ways") if ways else NOTHING),
         base=base,
         who=who,
@@ -44,6 +51,17 @@ def gate_outcome(gate: GateState | None) -> Markup:
     if gate is None:
         return NOTHING
     return badge(gate.outcome.value) if gate.outcome is not None else tag("span", "running", class_="soft")
+
+
+def _unreadable(runs: Sequence[RunId], base: str) -> Markup:
+    """Name the runs that belong on this page, and cannot be shown."""
+    if not runs:
+        return NOTHING
+    lines = [
+        tag("li", "Run ", tag("a", one_line(run, 40), href=f"{base}trail/runs/{quote(run, safe='')}"), _LOST)
+        for run in runs
+    ]
+    return tag("section", tag("ul", lines, class_="high"), class_="standing broken")
 
 
 def _table(states: Sequence[RunState], base: str) -> Markup:
