@@ -69,14 +69,14 @@ class Core:
         asking = partial(self.trail.runs, limit=limit, open_only=open_only, tenant=self.tenant)
         return list((await anyio.to_thread.run_sync(asking)).runs)
 
-    async def run_page(self, *, limit: int, before: str | None = None) -> RunPage:
+    async def run_page(self, *, limit: int, open_only: bool = False, before: str | None = None) -> RunPage:
         """Give runs that may be seen here, the newest first; `before` is the cursor of an earlier page.
 
         A run whose state cannot be read is named as that, beside the others. Raises InvalidInput for a limit
         beyond 1 to 500, or a cursor of another question.
         """
-        asking = partial(self.trail.runs, limit=limit, before=before, tenant=self.tenant, tolerant=True)
-        return await anyio.to_thread.run_sync(asking)
+        asking = partial(self.trail.runs, limit=limit, open_only=open_only, before=before)
+        return await anyio.to_thread.run_sync(partial(asking, tenant=self.tenant, tolerant=True))
 
     async def query(self, question: TrailQuery) -> TrailPage:
         """Answer one page of a question; a tenant sees the events of its own runs, and no others."""

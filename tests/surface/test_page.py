@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
+from pev.config import load_config
 from pev.models import RunId, Source
 from pev_server.web.markup import tag, text
 from pev_server.web.parts import diff
@@ -19,6 +20,7 @@ from support.engines import AGENT, engine_at
 from support.pages import Visitor, hidden_fields, page_open
 from support.plans import plan
 from support.repos import UserRepoFixture
+from support.tampering import opened_raw
 
 SIGNED: Final = '[approval]\nassurance = "signed"\n'
 
@@ -42,6 +44,23 @@ def visited(user_repo: UserRepoFixture) -> Iterator[tuple[Visitor, str, list[Run
         visitor = Visitor(f"{place.scheme}://{place.netloc}")
         assert visitor.send(f"{place.path}?{place.query}").status == 200
         yield visitor, place.path.removesuffix("enter"), runs
+
+
+@pytest.mark.needs_host
+def test_a_run_that_somebody_spoiled_hides_no_other_that_waits(
+    visited: tuple[Visitor, str, list[RunId]], user_repo: UserRepoFixture
+) -> None:
+    """It is named instead, on the page and in the terminal: it may be one that waits."""
+    visitor, base, (first, second) = visited
+    with opened_raw(load_config().trail_file) as raw:
+        raw.execute("UPDATE runs SET state = '{}' WHERE run = ?", (first,))
+
+    listed = visitor.send(base)
+    assert (listed.status, f"{base}runs/{second}" in listed.body) == (200, True)
+    assert f'<a href="{base}trail/runs/{first}">{first}</a> CANNOT BE READ' in listed.body
+    told = pev("approvals", cwd=user_repo.path)
+    assert (told.code, second in told.out, first in told.out) == (1, True, False)
+    assert f"Run {first} CANNOT BE READ" in told.err
 
 
 @pytest.mark.needs_host

@@ -1,5 +1,6 @@
 """All that a person may want to read before they decide on a run, in one value."""
 
+from dataclasses import replace
 from typing import Final
 
 from pev.boundary.desk import Desk
@@ -10,7 +11,7 @@ from pev.findings import GateReport
 from pev.models import Caller, Model, RunId, Scope, require_scope
 from pev.plan import Change, compare_plans
 from pev.run import RunState
-from pev.trail.query import TrailQuery
+from pev.trail.query import RunPage, TrailQuery
 from pev.trail.telling import name_actor, tell
 
 MAX_DIFF: Final = 200_000
@@ -44,11 +45,11 @@ class Dossier(Model):
     history: tuple[Happening, ...] = ()
 
 
-async def waiting(core: Core, caller: Caller) -> tuple[RunState, ...]:
-    """Give the runs that wait for a person, the newest first."""
+async def waiting(core: Core, caller: Caller) -> RunPage:
+    """Give the runs that wait for a person, the newest first, and those that cannot be read and may do so."""
     require_scope(caller, Scope.READ)
-    found = await core.runs(limit=_MAX_RUNS, open_only=True)
-    return tuple(state for state in found if poses_question(state))
+    found = await core.run_page(limit=_MAX_RUNS, open_only=True)
+    return replace(found, runs=tuple(state for state in found if poses_question(state)))
 
 
 async def open_dossier(core: Core, desk: Desk, caller: Caller, run_id: RunId) -> Dossier:

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from pev.engine import open_engine
+from pev.text import one_line
 from pev_server.cli.exits import Exit
 from pev_server.cli.main import asynchronous, configured
-from pev_server.cli.output import print_table
+from pev_server.cli.output import print_note, print_table
 from pev_server.cli.page import serve_page
 from pev_server.cli.person import operator, require_terminal
 
@@ -30,10 +31,13 @@ async def approvals(
             await serve_page(engine, browser=browser)
             return Exit.OK
         from pev.boundary.dossier import waiting
+        from pev.trail.projections import REBUILD
 
-        rows = [
-            (state.id, state.status.value, state.repo_name, state.updated_at[:19], state.task)
-            for state in await waiting(engine.core, operator())
-        ]
-        print_table("waiting", ("run", "status", "repository", "since", "task"), rows)
-    return Exit.OK
+        found = await waiting(engine.core, operator())
+    rows = [
+        (state.id, state.status.value, state.repo_name, state.updated_at[:19], state.task) for state in found
+    ]
+    print_table("waiting", ("run", "status", "repository", "since", "task"), rows)
+    for run in found.unreadable:
+        print_note(f"Run {one_line(run, 40)} CANNOT BE READ: its stored state was changed. {REBUILD}")
+    return Exit.FAILED if found.unreadable else Exit.OK

@@ -91,8 +91,8 @@ class Page:
         engine = await self._engine(session.caller.tenant)
         who = session.caller.principal
         if path == "" and request.method == "GET":
-            states = await waiting(engine.core, session.caller)
-            return HTMLResponse(list_page(states, base=self._base, who=who))
+            listed = await waiting(engine.core, session.caller)
+            return HTMLResponse(list_page(listed, base=self._base, who=who))
         first, _, rest = path.partition("/")
         if first == "trail" and request.method == "GET":
             return await answer_trail(rest, request, engine, session.caller, self._base)

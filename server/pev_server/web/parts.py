@@ -1,16 +1,20 @@
 """Parts of pages: a plan, a finding, a change, as every page shows them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from pev.findings import Effect, Finding
+from pev.models import RunId
 from pev.plan import Change, Plan
+from pev.text import one_line
 from pev_server.web.markup import Markup, join, tag
 
 NOTHING: Final = Markup("")
 _HEADER: Final = "diff --git "
 _CUT: Final = re.compile(r"\[\.\.\. \d+ bytes cut out \.\.\.\]")
+_LOST: Final = " CANNOT BE READ: what is stored of it was changed, and is no state of a run."
 _CLASSES: Final = {"+": "add", "-": "del", "@": "hunk"}
 
 
@@ -27,6 +31,17 @@ def badge(word: str) -> Markup:
 def headed(names: tuple[str, ...], rows: list[Markup]) -> Markup:
     """Build a table with a head."""
     return tag("table", tag("tr", [tag("th", name) for name in names]), rows)
+
+
+def unreadable(runs: Sequence[RunId], base: str) -> Markup:
+    """Name the runs that belong in a list, and cannot be shown there."""
+    if not runs:
+        return NOTHING
+    lines = [
+        tag("li", "Run ", tag("a", one_line(run, 40), href=f"{base}trail/runs/{quote(run, safe='')}"), _LOST)
+        for run in runs
+    ]
+    return tag("section", tag("ul", lines), class_="standing broken")
 
 
 def place_of(one: Finding) -> str:

@@ -1,19 +1,15 @@
 """The list of runs, a page at a time, with the proof state of the record above it."""
 
 from collections.abc import Sequence
-from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from pev.facts import GateState, PrState
-from pev.models import RunId
 from pev.run import RunState
 from pev.text import one_line
 from pev.trail.query import RunPage
 from pev_server.web.layout import document
 from pev_server.web.markup import Markup, join, tag
-from pev_server.web.parts import NOTHING, badge, headed, moment
-
-_LOST: Final = " CANNOT BE READ: what is stored of it was changed, and is no state of a run."
+from pev_server.web.parts import NOTHING, badge, headed, moment, unreadable
 
 
 def runs_page(page: RunPage, standing: Markup, *, base: str, who: str, first: bool) -> str:
@@ -28,7 +24,7 @@ def runs_page(page: RunPage, standing: Markup, *, base: str, who: str, first: bo
         "Runs",
         tag("h1", "Runs"),
         standing,
-        _unreadable(page.unreadable, base),
+        unreadable(page.unreadable, base),
         tag("section", table, tag("p", [join(one, " ") for one in ways], class_="ways") if ways else NOTHING),
         base=base,
         who=who,
@@ -51,17 +47,6 @@ def gate_outcome(gate: GateState | None) -> Markup:
     if gate is None:
         return NOTHING
     return badge(gate.outcome.value) if gate.outcome is not None else tag("span", "running", class_="soft")
-
-
-def _unreadable(runs: Sequence[RunId], base: str) -> Markup:
-    """Name the runs that belong on this page, and cannot be shown."""
-    if not runs:
-        return NOTHING
-    lines = [
-        tag("li", "Run ", tag("a", one_line(run, 40), href=f"{base}trail/runs/{quote(run, safe='')}"), _LOST)
-        for run in runs
-    ]
-    return tag("section", tag("ul", lines, class_="high"), class_="standing broken")
 
 
 def _table(states: Sequence[RunState], base: str) -> Markup:

@@ -1,6 +1,5 @@
 """What the page shows of runs: the list of those that wait, and everything about one."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from pev.boundary.dossier import Dossier
@@ -8,11 +7,22 @@ from pev.boundary.escalation import weighing
 from pev.boundary.question import FormField, Question
 from pev.findings import GateReport
 from pev.models import Boundary, Verdict
-from pev.run import RunState
 from pev.text import one_line
+from pev.trail.query import RunPage
 from pev_server.web.layout import document
 from pev_server.web.markup import Markup, join, tag
-from pev_server.web.parts import NOTHING, badge, change, diff, finding, headed, moment, place_of, whole_plan
+from pev_server.web.parts import (
+    NOTHING,
+    badge,
+    change,
+    diff,
+    finding,
+    headed,
+    moment,
+    place_of,
+    unreadable,
+    whole_plan,
+)
 
 _LABELS: Final[dict[Boundary, dict[Verdict, str]]] = {
     Boundary.PLAN: {
@@ -41,7 +51,7 @@ _ASKS: Final = {
 }
 
 
-def list_page(states: Sequence[RunState], *, base: str, who: str) -> str:
+def list_page(page: RunPage, *, base: str, who: str) -> str:
     """Build the list of the runs that wait for a person."""
     rows = [
         tag(
@@ -51,12 +61,17 @@ def list_page(states: Sequence[RunState], *, base: str, who: str) -> str:
             tag("td", state.status.value.replace("_", " ")),
             tag("td", moment(state.updated_at)),
         )
-        for state in states
+        for state in page
     ]
     table = headed(("task", "repository", "stands at", "since (UTC)"), rows)
     table = table if rows else tag("p", "No run waits for a person.")
     return document(
-        "Runs that wait", tag("h1", "Runs that wait for you"), tag("section", table), base=base, who=who
+        "Runs that wait",
+        tag("h1", "Runs that wait for you"),
+        unreadable(page.unreadable, base),
+        tag("section", table),
+        base=base,
+        who=who,
     )
 
 
