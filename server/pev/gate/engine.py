@@ -234,7 +234,7 @@ def _conclude(blank: GateReport, results: list[CheckResult]) -> GateReport:
     if not measured:
         outcome, reason = Outcome.FAILED, NONE_MEASURED
     elif outcome is Outcome.PASSED:
-        reason = f"{len(measured)} checks passed"
+        reason = "1 check passed" if len(measured) == 1 else f"{len(measured)} checks passed"
     else:
         reason = next(
             f"{one.check}: {one.reason}" for one in results if one.outcome is outcome and one.blocking
