@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pev.findings import Age, Effect, Finding, GateReport, Outcome, fingerprint
 from pev.gate.audit import _batches, _read
+from pev.gate.clock import Clock
 from pev.gate.coverage import lines_of, spans, total_findings, total_of
-from pev.gate.interface import Clock, FindingMaker, Measured
+from pev.gate.interface import FindingMaker, Measured
 from pev.gate.measure import _compare, _weigh, _weigh_one
 from pev.gate.outputs import ended_badly, excerpt, listed, private_name, source_line
 from pev.gate.store import Store

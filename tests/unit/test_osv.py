@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pev.config import load_config
-from pev.gate.interface import Clock
+from pev.gate.clock import Clock
 from pev.gate.osv import OsvAuditor
 from support.osv import OsvFixture, serve_osv
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pev import proc
 from pev.config import AuditService, Config
-from pev.gate.interface import Clock
+from pev.gate.clock import Clock
 from pev.gate.network import network_env
 from pev.gate.outputs import ended_badly
 from pev.gate.tools import command, version_of

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from pev.findings import Effect, Finding, Severity
+from pev.gate.clock import Clock
 from pev.gate.coverage import Lines
-from pev.gate.interface import CheckJob, Checkout, Clock, FindingMaker, Interpreter
+from pev.gate.interface import CheckJob, Checkout, FindingMaker, Interpreter
 from pev.gate.outputs import private_name
 from pev.gate.sabotage import Mutant, Unit, mutants, units, without_module
 from pev.gate.subjects import is_test_ground

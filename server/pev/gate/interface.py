@@ -4,7 +4,6 @@ A check measures one tree and knows nothing of outcomes of a gate: whether a fin
 was let through, and what that means, is the engine's business.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from pydantic import Field
 
 from pev.findings import Effect, Finding, NetworkDenial, Severity, fingerprint
+from pev.gate.clock import Clock
 from pev.gate.demands import CheckSettings, EnvironmentSettings, Language, LoadedPolicy, Policy, Project
 from pev.gate.held_set import HeldOutSet
 from pev.models import Digest, LetThrough, Model, ObjectId
@@ -113,26 +113,6 @@ class Measured(Model):
     hint: str = ""
     denied: tuple[NetworkDenial, ...] = ()
     log: bytes = Field(default=b"", exclude=True, repr=False)
-
-
-class Clock:
-    """The time that a check has, from its launch.
-
-    What went into building its environment is charged too, but never more than half of the limit.
-    """
-
-    def __init__(self, limit_s: float, spent_s: float = 0.0) -> None:
-        self.limit_s = limit_s
-        self._begun = time.monotonic()
-        self._end = self._begun + limit_s - min(spent_s, limit_s / 2)
-
-    def spent_s(self) -> float:
-        """Give the seconds since the launch."""
-        return time.monotonic() - self._begun
-
-    def left_s(self) -> float:
-        """Give the seconds that are left, at least 0."""
-        return max(0.0, self._end - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,12 @@ from pev.findings import (
     outcome_of_findings,
 )
 from pev.gate.aging import AGING, settle_age
+from pev.gate.clock import Clock
 from pev.gate.command import Command
 from pev.gate.demands import ALWAYS, BUILT_IN, Project, joined
 from pev.gate.harness import Harness
 from pev.gate.headline import headline
-from pev.gate.interface import Check, CheckJob, Clock, GateRequest, Measured, Side, Trust
+from pev.gate.interface import Check, CheckJob, GateRequest, Measured, Side, Trust
 from pev.gate.lens import Lens
 from pev.gate.outputs import excerpt, private_name
 from pev.gate.protected import ground_of

@@ -19,7 +19,7 @@ import anyio
 
 from pev.config import Config
 from pev.gate.audit import Advisory, Audit
-from pev.gate.interface import Clock
+from pev.gate.clock import Clock
 from pev.models import hash_json, now
 from pev.text import one_line
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from pev.findings import Finding
-from pev.gate.interface import CheckJob, Checkout, Clock, FindingMaker, Measured
+from pev.gate.clock import Clock
+from pev.gate.interface import CheckJob, Checkout, FindingMaker, Measured
 from pev.gate.tools import DISTRIBUTION
 from pev.proc import Completed, Ending
 from pev.text import MAX_EXCERPT, harmless, one_line

@@ -10,8 +10,9 @@ from itertools import islice, zip_longest
 from typing import Final
 
 from pev.findings import Effect, Finding, Severity
+from pev.gate.clock import Clock
 from pev.gate.controls import Controlled
-from pev.gate.interface import Checkout, Clock, Toolbox
+from pev.gate.interface import Checkout, Toolbox
 from pev.gate.outputs import private_name
 from pev.gate.sabotage import Mutant, Unit
 from pev.gate.testing_room import Room

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from pev.errors import PevError
-from pev.gate.interface import Bench, Checkout, Clock, Tool
+from pev.gate.clock import Clock
+from pev.gate.interface import Bench, Checkout, Tool
 from pev.models import digest_of, hash_json
 from pev.proc import Ending
 

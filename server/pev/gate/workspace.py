@@ -17,6 +17,7 @@ from anyio import to_thread
 from pev import proc
 from pev.config import Config
 from pev.errors import EnvironmentUnavailable, PevError, SnapshotRefused
+from pev.gate.clock import Clock
 from pev.gate.demands import Language, Project
 from pev.gate.environment import Environments
 from pev.gate.harness import Harness
@@ -24,7 +25,6 @@ from pev.gate.interface import (
     Bench,
     Check,
     Checkout,
-    Clock,
     GateRequest,
     Interpreter,
     Side,
