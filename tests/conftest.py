@@ -68,8 +68,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in [mark for mark in missing if item.get_closest_marker(mark) is not None]:
             item.add_marker(pytest.mark.skip(reason=f"{missing[mark]} is not installed here"))
-        if item.path.name.startswith("test_breakout_") and item.path.parent.name == "integration":
-            item.add_marker(pytest.mark.xdist_group("breakout"))  # one child makes all the attempts
         if item.path.name in _SLOW_TESTS:
             item.add_marker(pytest.mark.slow)
         if item.path.parent.name == "integration" and item.path.name.startswith(_HOST_TESTS):

@@ -5,6 +5,7 @@ server of that user; tests look up theirs in its report. Without a sandbox (`non
 its effect: one that never works proves nothing. `python -m support.breakout` prints all that works where.
 """
 
+import fcntl
 import functools
 import importlib
 import json
@@ -125,8 +126,8 @@ def _outcome(session: pytest.Session, attempt: Attempt, mechanism: str, user: st
     """Give what came of an attempt. The first time, all that the session selected is started."""
     runs = _selected(session)
     for (in_mechanism, as_user), names in runs.items():
-        _started(in_mechanism, as_user, names)
-    report = _started(mechanism, user, runs[mechanism, user]).result()
+        _started(in_mechanism, as_user, names, _place_of(session))
+    report = _started(mechanism, user, runs[mechanism, user], _place_of(session)).result()
     if "unavailable" in report:
         pytest.skip(f"{mechanism} cannot be used here: {report['unavailable']}")
     seen = report[attempt.id]
@@ -150,8 +151,27 @@ def _selected(session: pytest.Session) -> dict[tuple[str, str], tuple[str, ...]]
 
 
 @functools.cache
-def _started(mechanism: str, user: str, names: tuple[str, ...]) -> "Future[Report]":
-    return _pool.submit(run, mechanism, user, names)
+def _started(mechanism: str, user: str, names: tuple[str, ...], place: Path | None) -> "Future[Report]":
+    return _pool.submit(_made_once, mechanism, user, names, place)
+
+
+def _place_of(session: pytest.Session) -> Path | None:
+    """Give a folder that all processes share that divide the tests among themselves; None for one alone."""
+    base = session.config.getoption("basetemp")
+    return Path(str(base)).parent if base and "PYTEST_XDIST_WORKER" in os.environ else None
+
+
+def _made_once(mechanism: str, user: str, names: tuple[str, ...], place: Path | None) -> Report:
+    """Make attempts, or give the report of the process that made them."""
+    if place is None:
+        return run(mechanism, user, names)
+    kept = place / f"breakout-{mechanism}-{user}.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(run(mechanism, user, names)), encoding="utf-8")
+        found: Report = json.loads(kept.read_text(encoding="utf-8"))
+        return found
 
 
 def run(mechanism: str, user: str, names: Iterable[str]) -> Report:
