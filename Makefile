@@ -8,7 +8,7 @@ TASK ?=
 PROJECT ?=
 CASE ?=
 # how the tests share two cores: they wait for processes half of the time; `make test PARALLEL=` runs them one after the other
-PARALLEL ?= -n 3 --dist loadgroup
+PARALLEL ?= -n 3
 
 .PHONY: help setup demo test test-all gate lint lock corpus honest bench docs wheel clean
 
